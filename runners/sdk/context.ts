@@ -1,0 +1,78 @@
+/** A file that was uploaded with the job. */
+export interface InputFile {
+  /** The name it had where it came from, such as `ferris.xml`. */
+  readonly name: string;
+  readonly contentType: string;
+  /** In bytes. */
+  readonly size: number;
+  /** Opens the file from its start; may be called more than once. Throws when the stored file is gone or was replaced. */
+  open(): Promise<AsyncIterable<Uint8Array>>;
+}
+
+/** ArchivesSpace, as the job's owner. */
+export interface ArchivesSpaceSession {
+  /**
+   * Sends one request to the backend with a session of the job's owner, renewed when it is gone (412).
+   * `path` begins with `/`, without host, inside the job's repository or a prefix that the manifest lists;
+   * anything else throws before it is sent. Redirects are refused. Any HTTP status is returned, not thrown.
+   */
+  request(path: string, init?: { method?: string; body?: string; signal?: AbortSignal }): Promise<Response>;
+}
+
+/** What a runner's `run` is given. */
+export interface JobContext<Params = Readonly<Record<string, unknown>>> {
+  readonly job: {
+    readonly id: number;
+    readonly type: string;
+    /** URI of the repository the job was created in, such as `/repositories/2`. */
+    readonly repository: string;
+    /** Username of who created the job. */
+    readonly owner: string;
+    readonly attempt: number;
+    /** Which invocation of the runner this is, from 1. */
+    readonly segment: number;
+  };
+  /** The job's parameters, already checked against the schema of its type. */
+  readonly params: Params;
+  readonly files: readonly InputFile[];
+  /**
+   * Fires when the job is canceled, reaches its time limit, or the invocation is about to end.
+   * `signal.reason` is a `StopReason`. After a cancel or the limit the runner has its grace time to return;
+   * then its process is killed.
+   */
+  readonly signal: AbortSignal;
+  /** The state the last segment gave to `checkpoint` or `wait`; undefined in the first. */
+  readonly resumed: unknown;
+  /** Appends one line to the job's log. Lines are sent together, and show within 2 seconds. */
+  log(line: string): void;
+  /** How far the job is: `done` of `total`, in whatever the runner counts, with an optional few words. */
+  progress(done: number, total: number, message?: string): void;
+  /**
+   * Saves `state` (JSON, at most 64 KB). Near the end of the invocation it also ends the segment: it then never
+   * returns, and the next segment starts from the beginning of `run` with `resumed` set to `state`.
+   */
+  checkpoint(state: unknown): Promise<void>;
+  /** Ends the segment; the next one starts after `seconds` (1 to 3600) with `resumed` = `state`. No Lambda is held meanwhile. */
+  wait(seconds: number, state: unknown): Promise<never>;
+  /** Adds an output file. It becomes visible when the job has ended. */
+  addFile(name: string, body: Uint8Array | string, options?: { contentType?: string }): Promise<void>;
+  /** Notes a record of ArchivesSpace that this job created, by its URI, such as `/repositories/2/resources/1`. */
+  recordCreated(uri: string): void;
+  /** Notes a record that this job changed. */
+  recordModified(uri: string): void;
+  /** Throws when the manifest does not say `archivesspace`, or the service has none. */
+  readonly archivesspace: ArchivesSpaceSession;
+}
+
+/** The work of a job. Returning means it is done; throwing means it failed, and the error's message is what staff read. */
+export type Run<Params = Readonly<Record<string, unknown>>> = (ctx: JobContext<Params>) => Promise<void>;
+
+/** Why `ctx.signal` fired. */
+export class StopReason extends Error {
+  readonly why: 'canceled' | 'time_limit' | 'deadline';
+  constructor(why: 'canceled' | 'time_limit' | 'deadline', message: string) {
+    super(message);
+    this.name = 'StopReason';
+    this.why = why;
+  }
+}
