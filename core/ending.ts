@@ -1,0 +1,120 @@
+import type { Failure, Outcome, Run } from './job.ts';
+import { deadlineMarginMs, maxInvocationMs } from './limits.ts';
+
+/** What the state that waited for the runner saw: an error's name and cause (AWS: a JSON string for function errors). */
+export interface Witness {
+  readonly error?: string;
+  readonly cause?: string;
+}
+
+export interface Ending {
+  readonly outcome: Outcome;
+  readonly failure?: Failure;
+  /** The body has ended or can never begin: slot and lock may be freed. */
+  readonly certain: boolean;
+  /**
+   * Take the token away in the same transaction. `seen`: certainty rests on no segment beginning meanwhile.
+   * Not needed when the run has said its end, which refuses every later claim.
+   */
+  readonly revoke: 'no' | 'seen' | 'always';
+}
+
+/** Errors of an invocation that was refused before it began (Lambda Invoke API, errors). */
+const refused = new Set([
+  'Lambda.TooManyRequestsException',
+  'Lambda.ResourceNotFoundException',
+  'Lambda.AccessDeniedException',
+  'Lambda.InvalidParameterValueException',
+]);
+
+/** The harness's refusal to run a segment twice: whoever claimed it first may still run. */
+export const refusedSegment = 'RunRefused';
+
+/**
+ * How a run ended, from what the waiting state saw and what the run says of itself (design 3.4). The run item may be
+ * written by the runner: it is believed on outcome, reason and ends, and on when its open segment ends at the latest,
+ * which counts for no more than a Lambda can last.
+ *
+ * @param run the run under the job's token; undefined when it is gone
+ * @param witness undefined when nobody waited to the end (an aborted execution, the sweep)
+ * @param now milliseconds
+ */
+export function judge(run: Run | undefined, witness: Witness | undefined, now: number): Ending {
+  const said = run?.end;
+  const witnessed = witness !== undefined && isCertain(witness);
+  const over = witnessed || isOver(run, now);
+  const revoke = said ? 'no' : witnessed || run?.open ? 'always' : 'seen';
+  if (said) {
+    return { outcome: said.outcome, ...(said.failure && { failure: said.failure }), certain: over, revoke };
+  }
+  if (run?.cancelAt !== undefined) return { outcome: 'canceled', certain: over, revoke };
+  return { outcome: 'failed', failure: reasonOf(run, witness, now), certain: over, revoke };
+}
+
+/**
+ * No body of this run is running any more, or can begin once its token is revoked.
+ *
+ * @param revokedAt since when no segment could be claimed: bounds a deadline that no Lambda could have
+ */
+export function isOver(run: Run | undefined, now: number, revokedAt?: number): boolean {
+  if (!run?.open) return true;
+  const latest = revokedAt === undefined ? Number.POSITIVE_INFINITY : revokedAt + maxInvocationMs;
+  return now > Math.min(run.deadline ?? now, latest) + deadlineMarginMs;
+}
+
+function isCertain({ error, cause = '' }: Witness): boolean {
+  if (error === undefined) return true;
+  if (error === refusedSegment) return false;
+  if (refused.has(error)) return true;
+  // Older spellings: Lambda returned a function error without a type (Step Functions, "Handling error conditions").
+  if (error === 'Lambda.Unknown') return /Task timed out after|exited|signal: killed/.test(cause);
+  // The rest of `Lambda.` and `States.` are words of the platform; others come from the function or its runtime.
+  return !/^(Lambda|States)\./.test(error);
+}
+
+function reasonOf(run: Run | undefined, witness: Witness | undefined, now: number): Failure {
+  const { error, cause = '' } = witness ?? {};
+  if (run?.limitAt !== undefined && now >= run.limitAt) {
+    return { kind: 'time_limit', reason: 'The job took longer than its type allows and was stopped.' };
+  }
+  if (witness === undefined) {
+    return { kind: 'stopped', reason: 'The run of this job was stopped from outside before it ended.' };
+  }
+  if (error === undefined) {
+    return { kind: 'protocol', reason: 'The runner returned without saying how the job ended.' };
+  }
+  if (refused.has(error)) {
+    const why =
+      error === 'Lambda.TooManyRequestsException'
+        ? 'too many functions are running in this account'
+        : `it cannot be invoked (${error})`;
+    return { kind: 'not_started', reason: `The runner could not be started: ${why}.` };
+  }
+  if (/Timedout|TimedOut/.test(error) || /Task timed out after/.test(cause)) {
+    return {
+      kind: 'timed_out',
+      reason: 'The runner took longer than one invocation may take, and did not save a checkpoint to go on from.',
+    };
+  }
+  if (/OutOfMemory/.test(error) || /heap out of memory|OutOfMemory/i.test(cause)) {
+    return { kind: 'out_of_memory', reason: 'The runner needed more memory than it has.' };
+  }
+  if (/^(Runtime|Extension)\./.test(error) || error === 'Lambda.Unknown') {
+    return { kind: 'crashed', reason: `The runner's process ended unexpectedly (${error}${detail(cause)}).` };
+  }
+  if (/^(Lambda|States)\./.test(error) || error === refusedSegment) {
+    return { kind: 'platform', reason: `The platform lost sight of the runner (${error}).` };
+  }
+  return { kind: 'runner_error', reason: `The runner failed: ${error}${detail(cause)}.` };
+}
+
+/** The message inside a function error's cause, shortened: reasons are for staff, traces for the function's log. */
+function detail(cause: string): string {
+  const message = /"errorMessage":"((?:[^"\\]|\\.)*)"/.exec(cause)?.[1];
+  if (!message) return '';
+  const text = message
+    .replace(/\\[nrt]/g, ' ')
+    .replace(/\\(.)/g, '$1')
+    .replace(/^RequestId: \S+ (Error: )?/, '');
+  return `: ${text.slice(0, 200)}`;
+}
