@@ -1,4 +1,4 @@
-import { type Ending, isOver, judge } from './ending.ts';
+import { isOver } from './ending.ts';
 import type { Hold, Job, Run } from './job.ts';
 import { afterGraceMs } from './limits.ts';
 
@@ -13,7 +13,8 @@ export interface HoldFacts {
 export type Care =
   /** Claimed: make sure that its execution exists. Starting twice is refused by Step Functions. */
   | { readonly kind: 'start' }
-  | { readonly kind: 'end'; readonly ending: Ending }
+  /** Nobody obeyed its cancel or its time limit. */
+  | { readonly kind: 'end' }
   | { readonly kind: 'release' }
   /** Its job has ended, but its body may still run. */
   | { readonly kind: 'keep' };
@@ -29,7 +30,7 @@ export function inspect({ hold, job, run }: HoldFacts, now: number): Care {
   }
   const graceMs = (run?.graceSeconds ?? 0) * 1000;
   const stopAt = Math.min(job.cancelRequested ?? Number.POSITIVE_INFINITY, run?.limitAt ?? Number.POSITIVE_INFINITY);
-  if (now > stopAt + graceMs + afterGraceMs) return { kind: 'end', ending: judge(run, undefined, now) };
+  if (now > stopAt + graceMs + afterGraceMs) return { kind: 'end' };
   return { kind: 'start' };
 }
 

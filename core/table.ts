@@ -67,10 +67,8 @@ export const keys = {
 export const numberOf = (sk: string) => Number(sk.slice(sk.indexOf('#') + 1));
 
 /** The index's partition and sort key of a job. */
-export const indexed = (repo: number, status: string, id: number) => ({
-  gpk: `REPO#${repo}`,
-  gsk: `${status}#${pad(id)}`,
-});
+export const partition = (repo: number) => `REPO#${repo}`;
+export const sortKey = (status: string, id: number) => `${status}#${pad(id)}`;
 
 const put = (key: Key, item: Item, when: Write['when'] = [{ item: 'absent' }]): Write => ({
   op: 'put',
@@ -121,7 +119,8 @@ export function create(job: NewJob): Transaction {
       lockVersion: 0,
       jobParams: job.jobParams,
       typeVersion: job.typeVersion,
-      ...indexed(job.repo, 'queued', job.id),
+      gpk: partition(job.repo),
+      gsk: sortKey('queued', job.id),
     }),
     put(keys.queue(job.type, job.id), shared),
   ];
@@ -143,7 +142,7 @@ export function cancelQueued(job: Job, by: string, now: number): Transaction {
         mtime: now,
         canceledBy: by,
         cancelRequested: now,
-        gsk: indexed(job.repo, 'canceled', job.id).gsk,
+        gsk: sortKey('canceled', job.id),
       },
       add: { lockVersion: 1 },
       when: [{ attr: 'status', equals: 'queued' }],
@@ -202,7 +201,7 @@ export function claim({ row, slot, token, type, now }: Claim): Transaction {
         token,
         slot,
         runner: type.runner,
-        gsk: indexed(row.repo, 'running', row.id).gsk,
+        gsk: sortKey('running', row.id),
       },
       add: { lockVersion: 1 },
       when: [{ attr: 'status', equals: 'queued' }],
@@ -242,7 +241,7 @@ export function failQueued(row: QueueRow, failure: Failure, now: number): Transa
         finished: now,
         mtime: now,
         failure: { ...failure },
-        gsk: indexed(row.repo, 'failed', row.id).gsk,
+        gsk: sortKey('failed', row.id),
       },
       add: { lockVersion: 1 },
       when: [{ attr: 'status', equals: 'queued' }],
@@ -338,20 +337,20 @@ export interface Settlement {
 }
 
 /** Makes a running job final. */
-export function settle(job: RunningJob, { outcome, failure, ends }: Settlement, now: number): Write {
+export function settle(run: Pick<Run, 'id' | 'token'>, { outcome, failure, ends }: Settlement, now: number): Write {
   return {
     op: 'update',
-    key: keys.job(job.id),
+    key: keys.job(run.id),
     set: {
       status: outcome,
       finished: now,
       mtime: now,
       failure: failure && { ...failure },
       ends: { ...ends },
-      gsk: indexed(job.repo, outcome, job.id).gsk,
+      gsk: sortKey(outcome, run.id),
     },
     add: { lockVersion: 1 },
-    when: underToken(job.token),
+    when: underToken(run.token),
   };
 }
 
@@ -415,13 +414,21 @@ export function dropRow(row: QueueRow, job: Job | undefined): Transaction {
   ];
 }
 
-/** Ends a job that is running on no slot. */
+/** Ends a job that is running, but holds no slot. */
 export function settleLost(job: RunningJob, settlement: Settlement, now: number): Transaction {
   return [
     settle(job, settlement, now),
-    { op: 'check', key: keys.slot(job.slot), when: [{ attr: 'token', is: 'missing' }] },
+    { op: 'check', key: keys.slot(job.slot), when: [{ attr: 'token', differs: job.token }] },
   ];
 }
+
+/** Gives a type whose jobs are queued, but whose queue nobody reads, a place among the queues, so that they fail. */
+export const readQueueOf = (type: string, now: number): Write => ({
+  op: 'update',
+  key: keys.settings,
+  set: { [`types.${type}`]: { runner: '', concurrent: true, graceSeconds: 0, version: '', retired: now } },
+  when: [{ attr: `types.${type}`, is: 'missing' }],
+});
 
 // ---------------------------------------------------------------- deploy
 

@@ -18,6 +18,7 @@ export type Condition =
   | { readonly item: 'absent' | 'present' }
   /** `attr` may be a path into maps. */
   | { readonly attr: string; readonly equals: Scalar }
+  | { readonly attr: string; readonly differs: Scalar }
   | { readonly attr: string; readonly is: 'missing' | 'there' };
 
 export type Write =
@@ -52,6 +53,7 @@ export function holds(item: Item | undefined, when: readonly Condition[]): boole
     if ('item' in condition) return (item === undefined) === (condition.item === 'absent');
     const value = at(item, condition.attr);
     if ('equals' in condition) return value === condition.equals;
+    if ('differs' in condition) return value !== condition.differs;
     return (value === undefined) === (condition.is === 'missing');
   });
 }

@@ -1,0 +1,38 @@
+/**
+ * The environment of each function, declared once: infra gives exactly these, and the function refuses to start
+ * without them. This file is all that infra imports of a function.
+ */
+export type EnvSpec = Readonly<Record<string, 'string' | 'integer'>>;
+export type EnvOf<S extends EnvSpec> = { readonly [K in keyof S]: S[K] extends 'integer' ? number : string };
+
+const table = { TABLE: 'string' } as const;
+const machine = { STATE_MACHINE_ARN: 'string' } as const;
+/** Empty when the service has no ArchivesSpace. */
+const archivesspace = { ARCHIVESSPACE_URL: 'string' } as const;
+const doorbell = { QUEUE_URL: 'string', LANES: 'integer' } as const;
+
+export const apiReadEnv = { ...table, ...archivesspace, BUCKET: 'string' } as const satisfies EnvSpec;
+export const apiCreateEnv = { ...table, ...archivesspace, ...doorbell, BUCKET: 'string' } as const satisfies EnvSpec;
+export const apiCancelEnv = { ...table, ...archivesspace, ...doorbell } as const satisfies EnvSpec;
+export const dispatcherEnv = { ...table, ...machine } as const satisfies EnvSpec;
+export const finisherEnv = { ...table, ...machine } as const satisfies EnvSpec;
+export const sweepEnv = { ...table, ...machine } as const satisfies EnvSpec;
+export const sessionEnv = { ...table, ...archivesspace, ARCHIVESSPACE_SECRET_ARN: 'string' } as const satisfies EnvSpec;
+export const registerEnv = { ...table } as const satisfies EnvSpec;
+
+/** Reads a function's environment. Throws, naming the variable, when one is missing or not a whole number. */
+export function readEnv<S extends EnvSpec>(
+  spec: S,
+  from: Readonly<Record<string, string | undefined>> = process.env,
+): EnvOf<S> {
+  return Object.fromEntries(
+    Object.entries(spec).map(([name, kind]) => {
+      const value = from[name];
+      if (value === undefined) throw new Error(`The environment variable ${name} is not set.`);
+      if (kind === 'string') return [name, value];
+      if (!/^\d+$/.test(value))
+        throw new Error(`The environment variable ${name} must be a whole number, not ${JSON.stringify(value)}.`);
+      return [name, Number(value)];
+    }),
+  ) as EnvOf<S>;
+}

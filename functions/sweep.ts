@@ -1,0 +1,10 @@
+import { internal, openService, stopBefore } from './bundle.ts';
+import { readEnv, sweepEnv } from './env.ts';
+import { sweepPass } from './sweep-pass.ts';
+
+const service = openService(readEnv(sweepEnv));
+
+/** Each minute, and once with `{"all": true}` after a restore (docs/runbook.md). */
+export const handler = internal(async (event: { readonly all?: boolean }, context): Promise<void> => {
+  await sweepPass(service, stopBefore(context), event.all === true);
+});
