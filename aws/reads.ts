@@ -93,6 +93,8 @@ export interface StoredFile {
   readonly name: string;
   readonly size: number;
   readonly contentType: string;
+  /** As the bucket gave it when the file was stored. */
+  readonly etag: string;
 }
 
 /** The files uploaded with a job, in their order. */

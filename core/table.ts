@@ -66,6 +66,10 @@ export const keys = {
 /** The byte offset, record or file number at the end of a key made above. */
 export const numberOf = (sk: string) => Number(sk.slice(sk.indexOf('#') + 1));
 
+/** Where an uploaded file, or an output file of a run, lies in the bucket. */
+export const inputKey = (type: string, id: number, n: number) => `inputs/${type}/${id}/${n}`;
+export const outputKey = (type: string, id: number, token: string, n: number) => `runs/${type}/${id}/${token}/${n}`;
+
 /** The index's partition and sort key of a job. */
 export const partition = (repo: number) => `REPO#${repo}`;
 export const sortKey = (status: string, id: number) => `${status}#${pad(id)}`;
@@ -95,7 +99,12 @@ export interface NewJob {
   readonly apart: boolean;
   readonly jobParams?: string;
   readonly typeVersion: string;
-  readonly inputs: readonly { readonly name: string; readonly size: number; readonly contentType: string }[];
+  readonly inputs: readonly {
+    readonly name: string;
+    readonly size: number;
+    readonly contentType: string;
+    readonly etag: string;
+  }[];
 }
 
 export function create(job: NewJob): Transaction {

@@ -1,0 +1,161 @@
+import type { Ends, Run } from '../../core/job.ts';
+import type { Journal } from './journal.ts';
+
+/** A line shows within 2 s: a second of gathering and a second on the way (design, section 7). */
+const flushAfterMs = 1_000;
+const chunkBytes = 32 * 1024;
+const progressEveryMs = 2_000;
+const urisPerChunk = 100;
+/** Past this a log helps nobody and costs everybody: one last line says so. */
+export const maxLogBytes = 64 * 1024 * 1024;
+
+type Progress = NonNullable<Run['progress']>;
+
+/**
+ * Gathers what a runner says and writes it in few, ordered writes, so that a chatty runner stays cheap. Once closed,
+ * it takes nothing more: what a leftover of the run says then is dropped.
+ */
+export class Recorder {
+  readonly #journal: Journal;
+  readonly #now: () => number;
+  #logged: number;
+  #records: number;
+  #files: number;
+  #lines: Uint8Array[] = [];
+  #lineBytes = 0;
+  #created: string[] = [];
+  #modified: string[] = [];
+  #progress: Progress | undefined;
+  #progressWritten: Progress | undefined;
+  #progressAt = Number.NEGATIVE_INFINITY;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  #tail: Promise<void> = Promise.resolve();
+  #failure: unknown;
+  #closed = false;
+  #full = false;
+
+  constructor(journal: Journal, from: Ends, now: () => number) {
+    this.#journal = journal;
+    this.#now = now;
+    this.#logged = from.log;
+    this.#records = from.records;
+    this.#files = from.files;
+  }
+
+  log(line: string): void {
+    if (this.#closed || this.#full) return;
+    let bytes = new TextEncoder().encode(`${line}\n`);
+    this.#full = this.#logged + this.#lineBytes + bytes.length > maxLogBytes;
+    if (this.#full)
+      bytes = new TextEncoder().encode(`The log is full at ${maxLogBytes} bytes; further lines are dropped.\n`);
+    this.#lines.push(bytes);
+    this.#lineBytes += bytes.length;
+    if (this.#lineBytes >= chunkBytes) this.#write();
+    else this.#later();
+  }
+
+  record(what: 'created' | 'modified', uri: string): void {
+    if (this.#closed) return;
+    (what === 'created' ? this.#created : this.#modified).push(uri);
+    if (this.#created.length + this.#modified.length >= urisPerChunk) this.#write();
+    else this.#later();
+  }
+
+  progress(progress: Progress): void {
+    if (this.#closed) return;
+    this.#progress = progress;
+    this.#later();
+  }
+
+  /** Writes an output file, after everything that was said before it. Throws when it could not be written. */
+  async file(name: string, contentType: string, bytes: Uint8Array): Promise<void> {
+    if (this.#closed) return;
+    const n = this.#files++;
+    await this.#then(() => this.#journal.file(n, { name, contentType, bytes }));
+    this.#throwFailure();
+  }
+
+  async state(state: string): Promise<void> {
+    if (this.#closed) return;
+    await this.flush();
+    await this.#then(() => this.#journal.state(state));
+    this.#throwFailure();
+  }
+
+  /** Writes what was gathered. Throws when this or an earlier write failed: a run that cannot be recorded cannot go on. */
+  async flush(): Promise<void> {
+    this.#write();
+    await this.#tail;
+    this.#throwFailure();
+  }
+
+  /** Writes everything, ends the segment or the run, and takes nothing more. */
+  async close(last: { readonly next: string } | { readonly end: NonNullable<Run['end']> }): Promise<void> {
+    await this.flush();
+    this.#closed = true;
+    clearTimeout(this.#timer);
+    const ends = { log: this.#logged, records: this.#records, files: this.#files };
+    if ('next' in last) await this.#journal.close(last.next, ends);
+    else await this.#journal.end(last.end, ends, this.#progress);
+  }
+
+  #later(): void {
+    this.#timer ??= setTimeout(() => this.#write(), flushAfterMs).unref();
+  }
+
+  #write(): void {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    const lines = this.#lines;
+    const created = this.#created;
+    const modified = this.#modified;
+    this.#lines = [];
+    this.#created = [];
+    this.#modified = [];
+    if (lines.length > 0) {
+      const bytes = Buffer.concat(lines);
+      for (let from = 0; from < bytes.length; from += chunkBytes) {
+        const chunk = bytes.subarray(from, from + chunkBytes);
+        void this.#then(async () => {
+          this.#logged = await this.#journal.log(this.#logged, chunk);
+          this.#lineBytes -= chunk.length;
+        });
+      }
+    }
+    if (created.length + modified.length > 0) {
+      void this.#then(async () => {
+        this.#records = await this.#journal.records(this.#records, created, modified);
+      });
+    }
+    this.#writeProgress();
+  }
+
+  #writeProgress(): void {
+    const progress = this.#progress;
+    if (!progress || progress === this.#progressWritten) return;
+    if (this.#now() < this.#progressAt + progressEveryMs) {
+      this.#later();
+      return;
+    }
+    this.#progressAt = this.#now();
+    this.#progressWritten = progress;
+    void this.#then(() => this.#journal.progress(progress));
+  }
+
+  /** One write at a time, in order; after a failure none. */
+  #then(write: () => Promise<void>): Promise<void> {
+    this.#tail = this.#tail.then(async () => {
+      if (this.#failure !== undefined) return;
+      try {
+        await write();
+      } catch (error) {
+        this.#failure = error;
+      }
+    });
+    return this.#tail;
+  }
+
+  #throwFailure(): void {
+    if (this.#failure !== undefined) throw this.#failure;
+  }
+}

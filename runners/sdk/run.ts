@@ -1,0 +1,154 @@
+import { randomUUID } from 'node:crypto';
+import type { Context } from 'aws-lambda';
+import { openBucket, openTable } from '../../aws/clients.ts';
+import { commit, read, type Table } from '../../aws/dynamo.ts';
+import type { ExecutionInput } from '../../aws/executions.ts';
+import { readInputs, readParams } from '../../aws/reads.ts';
+import { refusedSegment } from '../../core/ending.ts';
+import { Fault } from '../../core/errors.ts';
+import { type Ends, fromItem, type Run as StoredRun } from '../../core/job.ts';
+import { maxSegments } from '../../core/limits.ts';
+import { claimSegment, keys } from '../../core/table.ts';
+import { openArchivesSpace } from './archivesspace.ts';
+import { type Run, StopReason } from './context.ts';
+import { inputFiles } from './inputs.ts';
+import { runSegment, type SegmentEnd } from './segment.ts';
+import { findLogEnd, tableJournal } from './table-journal.ts';
+import { startWatch } from './watch.ts';
+
+/** What the state machine hands to a runner: the execution's input, with the last caught error (docs/runner-protocol.md). */
+export interface Invocation extends ExecutionInput {
+  readonly last: { readonly Error: string; readonly Cause: string };
+}
+
+/**
+ * Makes the Lambda handler of a runner: claims the segment, so that no body runs twice, watches for a cancel, runs the
+ * body, and says how it ended. The handler returns when the job has ended in any way, and throws `JobContinue` or
+ * `JobWait` to be invoked again; whatever else it throws fails the job.
+ */
+export function runner(run: Run): (invocation: Invocation, context: Context) => Promise<void> {
+  // Opened at the first invocation: a test imports the runner without an environment.
+  let opened: { readonly table: Table; readonly bucket: ReturnType<typeof openBucket> } | undefined;
+  return async (invocation, context) => {
+    opened ??= { table: openTable(environment('TABLE')), bucket: openBucket(environment('BUCKET')) };
+    const end = await invoke(run, opened.table, opened.bucket, invocation, context);
+    if (end.kind === 'continue') throw named('JobContinue', String(segmentOf(invocation) + 1));
+    if (end.kind === 'wait') throw named('JobWait', `${segmentOf(invocation) + 1}|${end.seconds}`);
+  };
+}
+
+async function invoke(
+  run: Run,
+  table: Table,
+  bucket: ReturnType<typeof openBucket>,
+  invocation: Invocation,
+  context: Context,
+): Promise<SegmentEnd> {
+  const { job: id, type, token } = invocation;
+  const n = segmentOf(invocation);
+  const remainingMs = context.getRemainingTimeInMillis();
+  const stored = await claim(table, invocation, n, Date.now() + remainingMs);
+  const journal = tableJournal(table, bucket, { id, type, token }, n);
+
+  const stop = new AbortController();
+  const onStop = (why: 'canceled' | 'time_limit') =>
+    stop.abort(new StopReason(why, why === 'canceled' ? 'The job was canceled.' : 'The job reached its time limit.'));
+  const early = endEarly(stored, n);
+  if (early) {
+    await journal.end(early, await endsAt(table, stored, n), undefined);
+    return { kind: 'ended', end: early };
+  }
+
+  const watch = await startWatch(
+    table.client,
+    {
+      table: table.name,
+      key: keys.run(type, id),
+      token,
+      graceMs: stored.graceSeconds * 1000,
+      limitAt: stored.limitAt,
+      remainingMs,
+    },
+    onStop,
+  );
+  try {
+    const [params, inputs, ends] = await Promise.all([
+      readParams(table, stored),
+      readInputs(table, stored),
+      endsAt(table, stored, n),
+    ]);
+    return await runSegment(run, {
+      job: {
+        id,
+        type,
+        repository: `/repositories/${stored.repo}`,
+        owner: stored.owner,
+        attempt: stored.attempt,
+        segment: n,
+      },
+      params: JSON.parse(params),
+      files: inputFiles(bucket, type, id, inputs),
+      state: stored.state,
+      ends,
+      archivesspace: openArchivesSpace({ job: id, type, token, repository: stored.repo }),
+      journal,
+      stop: stop.signal,
+      remainingMs: context.getRemainingTimeInMillis(),
+      now: () => Date.now(),
+    });
+  } finally {
+    // Before the handler returns: Lambda freezes what is left, and thaws it in the next job.
+    await watch.stop();
+  }
+}
+
+/** Claims the segment; returns the run as claimed. Throws `RunRefused` when it may not run, or no more. */
+async function claim(
+  table: Table,
+  { job: id, type, token }: Invocation,
+  segment: number,
+  deadlineMs: number,
+): Promise<StoredRun> {
+  const claimId = randomUUID();
+  const written = await commit(table, claimSegment({ id, type, token }, segment, claimId, deadlineMs));
+  const standing = written.done ? await read(table, keys.run(type, id)) : (written.refused[0] ?? undefined);
+  const run = standing && fromItem<StoredRun>(standing);
+  // Refused by its own success: the answer of the first try was lost.
+  if (run?.claim === claimId) return run;
+  throw named(refusedSegment, `Segment ${segment} of job ${id} was claimed before, or may not run any more.`);
+}
+
+/** A job that was canceled before this segment, or goes on for ever, ends without its body. */
+function endEarly(run: StoredRun, segment: number): NonNullable<StoredRun['end']> | undefined {
+  if (run.cancelAt !== undefined) return { outcome: 'canceled' };
+  if (segment > maxSegments) {
+    return {
+      outcome: 'failed',
+      failure: { kind: 'protocol', reason: `The runner went on more than ${maxSegments} times.` },
+    };
+  }
+  return undefined;
+}
+
+/** Where this segment's writes begin. After the first segment the log itself says it, not a counter (design, section 4). */
+async function endsAt(table: Table, run: StoredRun, segment: number): Promise<Ends> {
+  return segment === 1 ? run.ends : { ...run.ends, ...(await findLogEnd(table, run)) };
+}
+
+/** The segment to claim stands in the message of the error that led here; the first is in the execution's input. */
+function segmentOf({ last }: Invocation): number {
+  const { errorMessage } = JSON.parse(last.Cause) as { errorMessage?: unknown };
+  const segment = Number.parseInt(String(errorMessage), 10);
+  if (!(segment >= 1)) throw new Fault('The invocation does not say which segment to run.', last);
+  return segment;
+}
+
+function environment(name: string): string {
+  const value = process.env[name];
+  if (!value) throw new Error(`The runner's environment has no ${name}.`);
+  return value;
+}
+
+function named(name: string, message: string): Error {
+  return Object.assign(new Error(message), { name });
+}
