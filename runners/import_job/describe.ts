@@ -28,6 +28,8 @@ export interface Description {
 export interface Reports {
   /** The file cannot be imported because of this. */
   problem(line: number, message: string): void;
+  /** Something that had to be filled in. */
+  remark(text: string): void;
   /** Left out of the records, and counted under `name`. */
   skip(name: string): void;
 }
@@ -279,7 +281,7 @@ function addLanguages(element: Element, description: Description, reports: Repor
       language_and_script: {
         jsonmodel_type: 'language_and_script',
         language,
-        ...present({ script: attributes['scriptcode'] }),
+        ...present({ script: scriptOf(attributes['scriptcode'], reports) }),
       },
     });
   }
@@ -287,4 +289,13 @@ function addLanguages(element: Element, description: Description, reports: Repor
   if (notes.length > 0) {
     description.languages.push({ jsonmodel_type: 'lang_material', notes });
   }
+}
+
+/** A code of ISO 15924 such as Latn; ArchivesSpace takes no other. */
+export function scriptOf(code: string | undefined, reports: Reports): string | undefined {
+  if (code === undefined || /^[A-Z][a-z]{3}$/.test(code)) {
+    return code;
+  }
+  reports.skip('language/@scriptcode that is not of ISO 15924');
+  return undefined;
 }

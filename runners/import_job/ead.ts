@@ -4,19 +4,11 @@
  * Held in memory are the open components, one element below them, and the top containers.
  */
 import { Containers } from './containers.ts';
-import { checkLength, type Description, describe, emptyDescription, type Reports } from './describe.ts';
+import { type Description, describe, emptyDescription, type Reports } from './describe.ts';
+import { componentFields, resourceFields } from './fields.ts';
 import { type Header, headerOf, NO_HEADER } from './header.ts';
 import { notesOf } from './notes.ts';
-import {
-  type Extent,
-  type Item,
-  instanceOf,
-  LONGEST,
-  type Note,
-  type Placement,
-  present,
-  type Ref,
-} from './records.ts';
+import { type Item, instanceOf, type Note, type Placement, present, type Ref } from './records.ts';
 import { elementsOf } from './text.ts';
 import { type Element, parseXml, XmlError } from './xml.ts';
 
@@ -24,21 +16,6 @@ const NAMESPACES: ReadonlySet<string> = new Set(['', 'urn:isbn:1-931666-22-9']);
 const COMPONENT = /^c(0[1-9]|1[0-2])?$/;
 /** Elements that hold components without being one. */
 const TRANSPARENT: ReadonlySet<string> = new Set(['dsc', 'archdescgrp', 'dscgrp']);
-const LEVELS: ReadonlySet<string> = new Set([
-  'class',
-  'collection',
-  'file',
-  'fonds',
-  'item',
-  'otherlevel',
-  'recordgrp',
-  'series',
-  'subfonds',
-  'subgrp',
-  'subseries',
-]);
-/** ArchivesSpace requires an extent of a resource; this one is true of any. */
-const DEFAULT_EXTENT: Extent = { jsonmodel_type: 'extent', portion: 'whole', number: '1', extent_type: 'collection' };
 /** Problems beyond these are only counted: a file that is wrong everywhere must not fill the memory. */
 const MOST_PROBLEMS = 50;
 
@@ -110,6 +87,7 @@ export class EadConversion {
           this.#problems.push(`line ${line}: ${message}`);
         }
       },
+      remark: (text) => this.#remarks.push(text),
       skip: (name) => this.#skipped.set(name, (this.#skipped.get(name) ?? 0) + 1),
     };
     this.#containers = new Containers(
@@ -301,9 +279,10 @@ export class EadConversion {
     const fields = {
       jsonmodel_type: kind,
       publish: record.element.attributes['audience'] !== 'internal' && !(kind === 'resource' && this.#isInternal),
-      ...levelOf(record.element),
-      ...(kind === 'resource' ? this.#resourceFields(record) : this.#componentFields(record)),
-      ...present({ external_ids: description.externalIds, dates: description.dates, notes }),
+      ...(kind === 'resource'
+        ? resourceFields(record.element, description, this.#header, this.#reports)
+        : { position: record.position, ...componentFields(record.element, description, this.#reports) }),
+      ...present({ notes }),
     };
     const { parent } = record;
     const resource = this.#resource;
@@ -320,69 +299,6 @@ export class EadConversion {
     });
   }
 
-  #resourceFields({ element, description }: Open): Readonly<Record<string, unknown>> {
-    const title = description.title || this.#header.title;
-    const identifier = description.identifier || this.#header.eadId;
-    if (title === '') {
-      this.#reports.problem(element.line, 'the collection has no title: neither a unittitle nor a titleproper');
-    }
-    if (identifier === '') {
-      this.#reports.problem(element.line, 'the collection has no identifier: neither a unitid nor an eadid');
-    }
-    if (description.dates.length === 0) {
-      this.#remarks.push('The collection has no date, which ArchivesSpace requires: "undated" is put.');
-      description.dates.push({
-        jsonmodel_type: 'date',
-        date_type: 'inclusive',
-        label: 'creation',
-        expression: 'undated',
-      });
-    }
-    if (description.extents.length === 0) {
-      this.#remarks.push('The collection has no extent that begins with a number and a unit: "1 collection" is put.');
-      description.extents.push(DEFAULT_EXTENT);
-    }
-    if (!description.languages.some((language) => language.language_and_script !== undefined)) {
-      this.#remarks.push('The collection has no code of its language, which ArchivesSpace requires: "und" is put.');
-      description.languages.push({
-        jsonmodel_type: 'lang_material',
-        language_and_script: { jsonmodel_type: 'language_and_script', language: 'und' },
-      });
-    }
-    return {
-      title,
-      id_0: identifier,
-      ...this.#header.fields,
-      extents: description.extents,
-      lang_materials: description.languages,
-    };
-  }
-
-  #componentFields({ element, description, position }: Open): Readonly<Record<string, unknown>> {
-    if (description.title === '' && description.dates.length === 0) {
-      this.#reports.problem(
-        element.line,
-        'the component has neither a title nor a date; ArchivesSpace requires one of them',
-      );
-    }
-    let refId = element.attributes['id'];
-    if (refId !== undefined && !/^[a-zA-Z0-9\-_:.]*$/.test(refId)) {
-      this.#reports.skip('@id with characters that ArchivesSpace refuses');
-      refId = undefined;
-    }
-    checkLength(refId ?? '', LONGEST.identifier, 'the id', element.line, this.#reports);
-    return {
-      position,
-      ...present({
-        title: description.title,
-        component_id: description.identifier,
-        ref_id: refId,
-        extents: description.extents,
-        lang_materials: description.languages,
-      }),
-    };
-  }
-
   /** The innermost open record. */
   #current(): Open | undefined {
     return this.#path.findLast((each) => typeof each !== 'string');
@@ -393,13 +309,4 @@ export class EadConversion {
     this.#records += 1;
     return `${this.#options.repository}/${type}/import_${this.#options.uriPrefix}-${this.#records.toString(16)}`;
   }
-}
-
-function levelOf({ attributes }: Element): Readonly<Record<string, string>> {
-  const level = attributes['level'] ?? 'otherlevel';
-  const other = attributes['otherlevel'];
-  if (level !== 'otherlevel' && LEVELS.has(level)) {
-    return { level };
-  }
-  return { level: 'otherlevel', other_level: other ?? (level === 'otherlevel' ? 'unspecified' : level) };
 }

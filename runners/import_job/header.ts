@@ -1,6 +1,6 @@
 /** The `eadheader`: what it says of the finding aid itself, as fields of the resource. */
 import type { Reports } from './describe.ts';
-import { checkLength } from './describe.ts';
+import { checkLength, scriptOf } from './describe.ts';
 import { isPublished } from './notes.ts';
 import { LONGEST, present } from './records.ts';
 import { childrenOf, descendantsOf, elementsOf, lineOf, textOf } from './text.ts';
@@ -80,7 +80,7 @@ export function headerOf(element: Element, reports: Reports): Header {
         put('finding_aid_note', textOf(child.children));
         return;
       case 'langusage':
-        readLanguage(child, fields);
+        readLanguage(child, fields, reports);
         return;
       case 'descrules': {
         const rules = DESCRIPTION_RULES.find(([pattern]) => pattern.test(lineOf(child.children)))?.[1];
@@ -92,7 +92,13 @@ export function headerOf(element: Element, reports: Reports): Header {
         return;
       }
       case 'revisiondesc':
-        revisions.push(...childrenOf(child, 'change').flatMap(revisionOf));
+        for (const entry of elementsOf(child)) {
+          if (entry.name === 'change') {
+            revisions.push(...revisionOf(entry));
+          } else {
+            reports.skip(`${entry.name} in revisiondesc`);
+          }
+        }
         return;
       default:
         reports.skip(child.name);
@@ -118,11 +124,11 @@ export function headerOf(element: Element, reports: Reports): Header {
   };
 }
 
-function readLanguage(element: Element, fields: Record<string, string>): void {
+function readLanguage(element: Element, fields: Record<string, string>, reports: Reports): void {
   const coded = descendantsOf(element, 'language').find((each) => /^[a-z]{3}$/.test(each.attributes['langcode'] ?? ''));
   if (coded !== undefined) {
     fields['finding_aid_language'] = coded.attributes['langcode'] ?? '';
-    fields['finding_aid_script'] = coded.attributes['scriptcode'] ?? '';
+    fields['finding_aid_script'] = scriptOf(coded.attributes['scriptcode'], reports) ?? '';
   }
   fields['finding_aid_language_note'] = lineOf(element.children);
 }

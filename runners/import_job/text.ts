@@ -106,16 +106,14 @@ function block(element: Element, inParagraph: boolean): string[] {
       return lines(element, (child) =>
         child.name === 'chronitem' ? pair(childrenOf(child, 'date'), descendantsOf(child, 'event')) : lineOf([child]),
       );
-    case 'table':
-      return [
-        descendantsOf(element, 'row')
-          .map((row) =>
-            childrenOf(row, 'entry')
-              .map((entry) => lineOf([entry]))
-              .join(' | '),
-          )
-          .join('\n'),
-      ];
+    case 'table': {
+      const rows = descendantsOf(element, 'row').map((row) =>
+        childrenOf(row, 'entry')
+          .map((entry) => lineOf([entry]))
+          .join(' | '),
+      );
+      return [[...childrenOf(element, 'head').map((head) => lineOf([head])), ...rows].join('\n')];
+    }
     case 'address':
       return lines(element, (child) => lineOf([child]));
     default:

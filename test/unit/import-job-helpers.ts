@@ -1,7 +1,10 @@
+import { importBatch } from '../../local/archivesspace/batch-import.ts';
+import { openStore } from '../../local/archivesspace/store.ts';
 import { EadConversion, type Findings } from '../../runners/import_job/ead.ts';
 import type { JsonRecord } from '../../runners/import_job/records.ts';
+import { run } from '../../runners/import_job/runner.ts';
 import type { InputFile, JobContext } from '../../runners/sdk/context.ts';
-import { StopReason } from '../../runners/sdk/context.ts';
+import { runForTest, type TestOptions, type TestResult } from '../../runners/sdk/testing.ts';
 
 /** An EAD file around the children of `archdesc`. */
 export function ead(inside: string, header = '<eadid>demo</eadid>'): string {
@@ -64,6 +67,16 @@ export function ofType(records: readonly JsonRecord[], type: string): JsonRecord
   return records.filter((record) => record.jsonmodel_type === type);
 }
 
+/** The components of a file whose dsc holds `inside`. */
+export async function componentsOf(inside: string) {
+  return ofType((await convert(ead(`${DID}<dsc>${inside}</dsc>`))).records, 'archival_object');
+}
+
+/** The one component of a file, with this did, and `rest` behind it. */
+export async function componentOf(did: string, rest = '', attributes = 'level="file"') {
+  return (await componentsOf(`<c ${attributes}><did>${did}</did>${rest}</c>`))[0];
+}
+
 /** A `batch_imports` that saves what it is sent and answers as ArchivesSpace streams it, in small pieces. */
 export class FakeBackend {
   readonly batches: JsonRecord[][] = [];
@@ -116,42 +129,64 @@ export function answer(elements: readonly unknown[], end = '\n]'): Response {
 
 /** What a run did. */
 export interface Recorded {
-  readonly log: string[];
   readonly progress: [done: number, total: number, message: string | undefined][];
-  readonly created: string[];
   readonly checkpoints: unknown[];
-  readonly abort: AbortController;
 }
 
-/** A JobContext of job 31 in repository 2. */
+/** A JobContext that shows what the harness only passes on: each progress, each checkpoint. */
 export function fakeContext(
   files: readonly InputFile[],
   backend: FakeBackend,
   resumed?: unknown,
 ): { ctx: JobContext; recorded: Recorded } {
-  const recorded: Recorded = { log: [], progress: [], created: [], checkpoints: [], abort: new AbortController() };
+  const recorded: Recorded = { progress: [], checkpoints: [] };
   return {
     recorded,
     ctx: {
       job: { id: 31, type: 'import_job', repository: '/repositories/2', owner: 'archivist', attempt: 1, segment: 1 },
       params: { filenames: files.map((file) => file.name), import_type: 'ead_xml' },
       files,
-      signal: recorded.abort.signal,
+      signal: new AbortController().signal,
       resumed,
-      log: (line) => recorded.log.push(line),
+      log: () => undefined,
       progress: (done, total, message) => recorded.progress.push([done, total, message]),
       checkpoint: async (state) => {
         recorded.checkpoints.push(state);
       },
       wait: () => Promise.reject(new Error('not used')),
       addFile: () => Promise.reject(new Error('not used')),
-      recordCreated: (uri) => recorded.created.push(uri),
+      recordCreated: () => undefined,
       recordModified: () => undefined,
       archivesspace: backend,
     },
   };
 }
 
-export function canceled(): StopReason {
-  return new StopReason('canceled', 'The job was canceled.');
+/** Runs the job as the service would, against `backend`. */
+export function importFiles(
+  files: NonNullable<TestOptions['files']>,
+  backend: { request(path: string, init: { method: string; body?: string }): Promise<Response> },
+  cancel?: TestOptions['cancel'],
+): Promise<TestResult> {
+  return runForTest(run, {
+    job: { id: 31, type: 'import_job' },
+    params: { filenames: files.map((file) => file.name), import_type: 'ead_xml' },
+    files,
+    archivesspace: ({ path, ...init }) => backend.request(path, init),
+    ...(cancel && { cancel }),
+  });
+}
+
+/** The stand-in backend's own batch import, which checks the records by ArchivesSpace's rules, and keeps them. */
+export function standIn() {
+  const store = openStore();
+  return {
+    list: (collection: string) => store.listRecords(`/repositories/2/${collection}`),
+    async request(_path: string, { body = '' }: { body?: string }): Promise<Response> {
+      const messages: unknown[] = [];
+      const tell = (message: unknown) => messages.push(message);
+      const last = await importBatch({ store, repositoryId: 2, username: 'archivist', body, tell });
+      return answer([...messages, last]);
+    },
+  };
 }
