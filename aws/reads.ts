@@ -7,13 +7,14 @@ import {
   type Ends,
   fromItem,
   type Hold,
+  isEnded,
   type Job,
   type QueueRow,
   type Run,
   type Settings,
   type Slot,
 } from '../core/job.ts';
-import { keys, numberOf, type RegisteredType } from '../core/table.ts';
+import { inputKey, keys, numberOf, outputKey, partition, type RegisteredType } from '../core/table.ts';
 import type { Item } from '../core/writes.ts';
 import { query, read, type Table } from './dynamo.ts';
 
@@ -139,4 +140,105 @@ export async function readTypes(table: Table): Promise<readonly Omit<RegisteredT
   const types: Item[] = [];
   for await (const item of query(table, 'TYPES')) types.push(item);
   return types.map((item) => fromItem<Omit<RegisteredType, 'dispatch'>>(item));
+}
+
+/** How many queued jobs of any type are older than this one (ArchivesSpace: `queue_position`, from 0). Counts keys. */
+export async function countQueuedBefore(table: Table, types: readonly string[], id: number): Promise<number> {
+  const counts = await Promise.all(
+    types.map(async (type) => {
+      const { pk, sk } = keys.queue(type, id);
+      let count = 0;
+      for await (const _row of query(table, pk, { to: sk })) count++;
+      return count;
+    }),
+  );
+  return Math.max(0, counts.reduce((sum, count) => sum + count, 0) - 1);
+}
+
+/** Jobs by id, in the order of the ids; ids that no job has are passed over. */
+export async function readJobs(table: Table, ids: readonly number[]): Promise<readonly Job[]> {
+  const jobs = await Promise.all(ids.map((id) => readJob(table, id)));
+  return jobs.filter((job) => job !== undefined);
+}
+
+/** The running and queued jobs of a repository, from the base table: the index may lag behind. */
+export async function readLive(table: Table, repo: number): Promise<readonly Job[]> {
+  const board = await readBoard(table);
+  const queued = await Promise.all(
+    Object.keys(board.settings.types).map(async (type) => {
+      const ids: number[] = [];
+      for await (const row of query(table, `QUEUE#${type}`)) if (row['repo'] === repo) ids.push(Number(row['id']));
+      return ids;
+    }),
+  );
+  const ids = [...board.slots.map(({ job }) => job), ...queued.flat()];
+  return (await readJobs(table, ids)).filter((job) => job.repo === repo && !isEnded(job));
+}
+
+/** The ids of a repository's jobs in ArchivesSpace's order: by status as a word, then by id. */
+export async function listIds(table: Table, repo: number): Promise<readonly number[]> {
+  const ids: number[] = [];
+  for await (const item of query(table, partition(repo), { index: 'by-repo' })) ids.push(Number(item['id']));
+  return ids;
+}
+
+/** Whether what bears this token and stands at this place counts for the job. */
+const counts = (job: Job, token: unknown, place: number, what: keyof Ends) =>
+  'token' in job && job.token === token && (!isEnded(job) || place < (job.ends?.[what] ?? 0));
+
+/** The bytes of a job's log from `offset` on, at most `most`. Beyond the end: none. */
+export async function readLog(table: Table, job: Job, offset: number, most: number): Promise<Uint8Array> {
+  const { pk, sk } = keys.log(job.type, job.id, offset);
+  let first: string | undefined;
+  for await (const item of query(table, pk, { from: 'LOG#', to: sk, backwards: true, limit: 1 }))
+    first = String(item['sk']);
+  const parts: Uint8Array[] = [];
+  let left = most;
+  for await (const item of query(table, pk, { from: first ?? sk, to: 'LOG#~' })) {
+    const start = numberOf(String(item['sk']));
+    if (!counts(job, item['token'], start, 'log')) continue;
+    const end = isEnded(job) ? (job.ends?.log ?? 0) : Number.POSITIVE_INFINITY;
+    const bytes = (item['bytes'] as Uint8Array).subarray(Math.max(0, offset - start), end - start).subarray(0, left);
+    parts.push(bytes);
+    left -= bytes.length;
+    if (left <= 0) break;
+  }
+  return Buffer.concat(parts);
+}
+
+/** The URIs that a job created or changed, newest first, each once. */
+export async function readRecords(table: Table, job: Job): Promise<readonly string[]> {
+  const uris: string[] = [];
+  for await (const item of query(table, keys.run(job.type, job.id).pk, { from: 'RECORD#', to: 'RECORD#~' })) {
+    if (!counts(job, item['token'], numberOf(String(item['sk'])), 'records')) continue;
+    const { created = [], modified = [] } = fromItem<{ created?: string[]; modified?: string[] }>(item);
+    uris.push(...created, ...modified);
+  }
+  return [...new Set(uris.reverse())];
+}
+
+export interface JobFile extends Omit<StoredFile, 'etag'> {
+  readonly key: string;
+  readonly output: boolean;
+}
+
+/** A job's files: those uploaded with it, then those it made, which count when it has ended. */
+export async function readFiles(table: Table, job: Job): Promise<readonly JobFile[]> {
+  const { type, id } = job;
+  const inputs = (await readInputs(table, job)).map(({ name, size, contentType }, n) => ({
+    name,
+    size,
+    contentType,
+    key: inputKey(type, id, n),
+    output: false,
+  }));
+  if (!isEnded(job) || job.token === undefined) return inputs;
+  const outputs: JobFile[] = [];
+  for await (const item of query(table, keys.run(type, id).pk, { from: 'FILE#', to: 'FILE#~' })) {
+    const n = numberOf(String(item['sk']));
+    if (!counts(job, item['token'], n, 'files')) continue;
+    const { name, size, contentType } = fromItem<StoredFile>(item);
+    outputs.push({ name, size, contentType, key: outputKey(type, id, job.token, n), output: true });
+  }
+  return [...inputs, ...outputs];
 }

@@ -15,6 +15,7 @@ export type ClientError =
     }
   | { readonly code: 'unreadable'; readonly message: string }
   | { readonly code: 'no_session'; readonly gone: 'SESSION_GONE' | 'SESSION_EXPIRED'; readonly message: string }
+  | { readonly code: 'login_failed' }
   | { readonly code: 'denied'; readonly missing: readonly string[] }
   | { readonly code: 'not_found'; readonly what: string }
   | { readonly code: 'conflict'; readonly message: string }
@@ -25,6 +26,7 @@ export const httpStatus: { readonly [code in ClientError['code']]: number } = {
   bad_request: 400,
   unreadable: 400,
   no_session: 412,
+  login_failed: 403,
   denied: 403,
   not_found: 404,
   conflict: 409,

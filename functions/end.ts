@@ -10,6 +10,9 @@ import type { Service } from './service.ts';
 /** How often an end is tried against a run or board that changes while it is read. */
 const mostTries = 5;
 
+/** Ending needs no state machine: an execution is never stopped by us. */
+export type Ender = Pick<Service, 'table' | 'log' | 'now'>;
+
 export interface RunRef {
   readonly job: number;
   readonly type: string;
@@ -23,7 +26,7 @@ export interface RunRef {
  * @param witness what the state that waited for the runner saw; undefined when nobody waited to the end
  * @returns the board as it is after this, for a dispatch pass
  */
-export async function endRun(service: Service, ref: RunRef, witness: Witness | undefined): Promise<Board> {
+export async function endRun(service: Ender, ref: RunRef, witness: Witness | undefined): Promise<Board> {
   for (let tries = 0; tries < mostTries; tries++) {
     const [board, stored] = await Promise.all([
       readBoard(service.table),
@@ -67,7 +70,7 @@ export async function endRun(service: Service, ref: RunRef, witness: Witness | u
 }
 
 function logEnd(
-  service: Service,
+  service: Ender,
   ref: RunRef,
   settlement: { readonly outcome: string; readonly failure?: unknown },
   certain: boolean,

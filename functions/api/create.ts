@@ -1,0 +1,24 @@
+import { openDoorbell, openTable } from '../../aws/clients.ts';
+import { apiCreateEnv, readEnv } from '../env.ts';
+import { createJob } from './create-job.ts';
+import { createJobWithFiles } from './create-job-with-files.ts';
+import { api } from './http.ts';
+import { Sessions } from './sessions.ts';
+import { Types } from './types.ts';
+
+const env = readEnv(apiCreateEnv);
+const table = openTable(env.TABLE);
+const sessions = new Sessions(env.ARCHIVESSPACE_URL);
+const creation = {
+  table,
+  sessions,
+  doorbell: openDoorbell(env.QUEUE_URL, env.LANES),
+  objects: { bucket: env.BUCKET },
+  types: new Types(table),
+};
+
+/** What makes jobs and stores their files. */
+export const handler = api('create', sessions, {
+  'create-job': createJob(creation),
+  'create-job-with-files': createJobWithFiles(creation),
+});

@@ -1,0 +1,90 @@
+/** The API as a table: what the gateway routes, what is checked before an operation, which function serves it. */
+export interface Route {
+  readonly method: 'GET' | 'POST' | 'DELETE';
+  readonly path: `/${string}`;
+  /** The file beside this one that does it. */
+  readonly operation: string;
+  /** Functions are cut by what they may write. */
+  readonly function: 'read' | 'create' | 'cancel';
+  /** Needed in the repository of the path; without it, everybody may ask. */
+  readonly permission?: 'view_repository' | 'create_job' | 'cancel_job';
+}
+
+/** ArchivesSpace's job routes (backend/app/controllers/job.rb) and its login (controllers/user.rb). */
+export const routes = [
+  { method: 'POST', path: '/users/{username}/login', operation: 'login', function: 'read' },
+  { method: 'GET', path: '/version', operation: 'version', function: 'read' },
+  { method: 'GET', path: '/job_types', operation: 'job-types', function: 'read' },
+  {
+    method: 'GET',
+    path: '/repositories/{repo_id}/jobs',
+    operation: 'list-jobs',
+    function: 'read',
+    permission: 'view_repository',
+  },
+  {
+    method: 'GET',
+    path: '/repositories/{repo_id}/jobs/active',
+    operation: 'active-jobs',
+    function: 'read',
+    permission: 'view_repository',
+  },
+  {
+    method: 'GET',
+    path: '/repositories/{repo_id}/jobs/{id}',
+    operation: 'show-job',
+    function: 'read',
+    permission: 'view_repository',
+  },
+  {
+    method: 'GET',
+    path: '/repositories/{repo_id}/jobs/{id}/log',
+    operation: 'job-log',
+    function: 'read',
+    permission: 'view_repository',
+  },
+  {
+    method: 'GET',
+    path: '/repositories/{repo_id}/jobs/{id}/records',
+    operation: 'job-records',
+    function: 'read',
+    permission: 'view_repository',
+  },
+  {
+    method: 'GET',
+    path: '/repositories/{repo_id}/jobs/{id}/output_files',
+    operation: 'output-files',
+    function: 'read',
+    permission: 'view_repository',
+  },
+  {
+    method: 'GET',
+    path: '/repositories/{repo_id}/jobs/{id}/output_files/{file_id}',
+    operation: 'output-file',
+    function: 'read',
+    permission: 'view_repository',
+  },
+  {
+    method: 'POST',
+    path: '/repositories/{repo_id}/jobs',
+    operation: 'create-job',
+    function: 'create',
+    permission: 'create_job',
+  },
+  {
+    method: 'POST',
+    path: '/repositories/{repo_id}/jobs_with_files',
+    operation: 'create-job-with-files',
+    function: 'create',
+    permission: 'create_job',
+  },
+  {
+    method: 'POST',
+    path: '/repositories/{repo_id}/jobs/{id}/cancel',
+    operation: 'cancel-job',
+    function: 'cancel',
+    permission: 'cancel_job',
+  },
+] as const satisfies readonly Route[];
+
+export type Operation<F extends Route['function']> = Extract<(typeof routes)[number], { function: F }>['operation'];

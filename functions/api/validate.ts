@@ -1,0 +1,92 @@
+import type { ErrorObject, ValidateFunction } from 'ajv/dist/2020.js';
+import { Ajv2020 } from 'ajv/dist/2020.js';
+import addFormats from 'ajv-formats';
+import { Refusal } from '../../core/errors.ts';
+import built from './validators.generated.js';
+
+const compiled = new Map<string, ValidateFunction>();
+let ajv: Ajv2020 | undefined;
+
+/** Settings of all our validators: every error at once, and keywords that only a form reads are let through. */
+export const ajvOptions = { allErrors: true, strict: false } as const;
+
+/**
+ * The validator of a schema: built in when it is the one that was compiled with the code, else compiled at its first
+ * use and kept, as for types that were registered at deploy.
+ *
+ * @param schema JSON text
+ */
+export function validatorOf(name: string, schema: string): ValidateFunction {
+  const known = built[name];
+  if (known?.schema === schema) return known.validate;
+  let validate = compiled.get(schema);
+  if (!validate) {
+    if (!ajv) {
+      ajv = new Ajv2020(ajvOptions);
+      addFormats.default(ajv);
+    }
+    const { $id: _id, ...rest } = JSON.parse(schema) as { $id?: string };
+    validate = ajv.compile(rest);
+    compiled.set(schema, validate);
+  }
+  return validate;
+}
+
+/** Throws `Refusal` with ArchivesSpace's messages, by path of the property, when the value does not fit. */
+export function mustFit(validate: ValidateFunction, value: unknown, what: string): void {
+  if (validate(value)) return;
+  const problems: Record<string, string[]> = {};
+  for (const error of validate.errors ?? []) {
+    const path = pathOf(error);
+    const message = messageOf(error, value);
+    const before = problems[path] ?? [];
+    if (!before.includes(message)) problems[path] = [...before, message];
+  }
+  throw new Refusal({
+    code: 'bad_request',
+    problems,
+    invalid: `#<JSONModel(:${what}) ${JSON.stringify(value)?.slice(0, 2000)}>`,
+  });
+}
+
+function pathOf({ instancePath, keyword, params }: ErrorObject): string {
+  const path = instancePath.slice(1).replaceAll('~1', '/').replaceAll('~0', '~');
+  const property =
+    keyword === 'required'
+      ? String(params['missingProperty'])
+      : keyword === 'additionalProperties'
+        ? String(params['additionalProperty'])
+        : '';
+  return [path, property].filter(Boolean).join('/') || '(whole)';
+}
+
+function messageOf({ instancePath, keyword, params, message = 'Invalid value' }: ErrorObject, whole: unknown): string {
+  const value = instancePath
+    .split('/')
+    .slice(1)
+    .reduce<unknown>((at, name) => (at as Record<string, unknown> | undefined)?.[name], whole);
+  switch (keyword) {
+    case 'required':
+      return 'Property is required but was missing';
+    case 'type':
+      return `Must be ${/^[aeio]/.test(String(params['type'])) ? 'an' : 'a'} ${params['type']} (you provided a ${rubyName(value)})`;
+    case 'minItems':
+      return `At least ${params['limit']} item(s) is required`;
+    case 'enum':
+      return `Invalid value '${String(value)}'.  Must be one of: ${(params['allowedValues'] as unknown[]).join(', ')}`;
+    case 'const':
+      return `Invalid value '${String(value)}'.  Must be one of: ${String(params['allowedValue'])}`;
+    default:
+      return message.charAt(0).toUpperCase() + message.slice(1);
+  }
+}
+
+/** ArchivesSpace names classes of Ruby. */
+function rubyName(value: unknown): string {
+  if (value === null || value === undefined) return 'NilClass';
+  if (Array.isArray(value)) return 'Array';
+  if (typeof value === 'object') return 'Hash';
+  if (typeof value === 'number') return Number.isInteger(value) ? 'Integer' : 'Float';
+  if (typeof value === 'boolean') return value ? 'TrueClass' : 'FalseClass';
+  return 'String';
+}
