@@ -1,0 +1,135 @@
+// Custom resources: CloudFormation's request to the function behind ServiceToken, and the answer that the function
+// PUTs to ResponseURL. https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/crpg-ref.html
+import { randomUUID } from 'node:crypto';
+import type { Service } from './control.ts';
+import type { InvokeOutcome } from './lambda/lambdas.ts';
+import type { Database } from './sqlite.ts';
+
+const responsePath = '/cloudformation-responses/';
+/** CloudFormation refuses a longer answer. */
+const maxResponseBytes = 4096;
+/** CloudFormation waits an hour; nobody wants to locally. */
+const responseTimeoutMs = 60_000;
+
+export interface CustomResource {
+  readonly physicalId: string;
+  readonly data: Readonly<Record<string, unknown>>;
+}
+
+export interface CustomResources {
+  readonly service: Service;
+  /**
+   * Creates the resource, or updates it when its properties are not those of the last time.
+   * @param properties resolved, with ServiceToken
+   * @throws with the function's Reason when it says FAILED, or with its error
+   */
+  provide(logicalId: string, type: string, properties: Readonly<Record<string, unknown>>): Promise<CustomResource>;
+}
+
+interface Answer {
+  readonly Status?: string;
+  readonly Reason?: string;
+  readonly PhysicalResourceId?: string;
+  readonly Data?: Record<string, unknown>;
+}
+
+export interface CustomResourcesOptions {
+  /** It has the table of `customResourcesSchema`. */
+  readonly db: Database;
+  readonly stackId: string;
+  /** Of the server that `service` is part of; known when the first resource is provided. */
+  readonly endpoint: () => string;
+  readonly invoke: (functionArn: string, payload: string) => Promise<InvokeOutcome>;
+}
+
+/** The properties and the answer of the last time, by logical id. */
+export const customResourcesSchema = `CREATE TABLE IF NOT EXISTS custom_resources
+  (logical_id TEXT PRIMARY KEY, physical_id TEXT NOT NULL, properties TEXT NOT NULL, data TEXT NOT NULL);`;
+
+export function createCustomResources({ db, stackId, endpoint, invoke }: CustomResourcesOptions): CustomResources {
+  const waiting = new Map<string, (answer: Answer) => void>();
+
+  return {
+    async service(request) {
+      if (!request.path.startsWith(responsePath)) return undefined;
+      const token = request.path.slice(responsePath.length);
+      const settle = waiting.get(token);
+      if (request.method !== 'PUT' || !settle) return { status: 403, headers: {}, body: '' };
+      waiting.delete(token);
+      settle(readAnswer(request.body));
+      return { status: 200, headers: {}, body: '' };
+    },
+    async provide(logicalId, type, given) {
+      const properties = stringifyScalars(given) as Record<string, unknown>;
+      const text = JSON.stringify(properties);
+      const known = db.one(
+        'SELECT physical_id AS physicalId, properties, data FROM custom_resources WHERE logical_id = ?',
+        logicalId,
+      ) as { physicalId: string; properties: string; data: string } | undefined;
+      if (known?.properties === text) return { physicalId: known.physicalId, data: JSON.parse(known.data) };
+      const event = {
+        RequestType: known ? 'Update' : 'Create',
+        ServiceToken: properties['ServiceToken'],
+        StackId: stackId,
+        RequestId: randomUUID(),
+        LogicalResourceId: logicalId,
+        ResourceType: type,
+        ResourceProperties: properties,
+        ...(known ? { PhysicalResourceId: known.physicalId, OldResourceProperties: JSON.parse(known.properties) } : {}),
+      };
+      const answer = await request(logicalId, String(properties['ServiceToken']), event);
+      if (answer.Status !== 'SUCCESS') {
+        throw new Error(`${logicalId} (${type}) failed: ${answer.Reason ?? 'the function gave no reason'}`);
+      }
+      const physicalId = answer.PhysicalResourceId;
+      if (!physicalId) throw new Error(`${logicalId} (${type}) failed: the answer has no PhysicalResourceId`);
+      const data = answer.Data ?? {};
+      db.run(
+        'INSERT OR REPLACE INTO custom_resources VALUES (?, ?, ?, ?)',
+        ...[logicalId, physicalId, text, JSON.stringify(data)],
+      );
+      return { physicalId, data };
+    },
+  };
+
+  async function request(logicalId: string, functionArn: string, event: object): Promise<Answer> {
+    const token = randomUUID();
+    const answered = Promise.withResolvers<Answer>();
+    waiting.set(token, answered.resolve);
+    const timer = setTimeout(
+      () => answered.reject(new Error(`${logicalId}: no answer within ${responseTimeoutMs / 1000} s`)),
+      responseTimeoutMs,
+    );
+    try {
+      const payload = JSON.stringify({ ...event, ResponseURL: `${endpoint()}${responsePath}${token}` });
+      const invoked = invoke(functionArn, payload).then((outcome) => {
+        if (outcome.kind === 'result') return answered.promise;
+        const why =
+          outcome.kind === 'error' ? `${outcome.error.errorType}: ${outcome.error.errorMessage}` : outcome.kind;
+        throw new Error(`${logicalId}: its function ${functionArn} failed: ${why}`);
+      });
+      return await Promise.race([invoked, answered.promise]);
+    } finally {
+      clearTimeout(timer);
+      waiting.delete(token);
+    }
+  }
+}
+
+function readAnswer(body: Buffer): Answer {
+  if (body.length > maxResponseBytes) return { Status: 'FAILED', Reason: 'Response object is too long.' };
+  try {
+    return JSON.parse(body.toString()) as Answer;
+  } catch {
+    return { Status: 'FAILED', Reason: 'Invalid response object: not JSON.' };
+  }
+}
+
+/** CloudFormation hands numbers and booleans over as strings. */
+function stringifyScalars(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(stringifyScalars);
+  if (typeof value === 'object' && value !== null) {
+    return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, stringifyScalars(inner)]));
+  }
+  return typeof value === 'number' || typeof value === 'boolean' ? String(value) : value;
+}

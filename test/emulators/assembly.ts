@@ -1,0 +1,104 @@
+// Writes small cloud assemblies by hand, in the form that `cdk synth` gives them, and runs them.
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { onTestFinished } from 'vitest';
+import { type Stack, type StackOptions, startStack } from '../../local/stack.ts';
+
+export interface AssemblyParts {
+  /** Logical id → source of its index.mjs, or the source with more properties. */
+  readonly functions?: Readonly<Record<string, string | FunctionParts>>;
+  readonly resources?: Readonly<Record<string, object>>;
+  readonly outputs?: Readonly<Record<string, unknown>>;
+  readonly more?: Readonly<Record<string, unknown>>;
+}
+
+interface FunctionParts {
+  readonly source: string;
+  readonly isolation?: 'process';
+  readonly properties?: Readonly<Record<string, unknown>>;
+}
+
+/** A directory that is gone after the test. */
+export function scratchDir(): string {
+  const dir = mkdtempSync(join(tmpdir(), 'stack-test-'));
+  onTestFinished(() => rmSync(dir, { recursive: true, force: true }));
+  return dir;
+}
+
+/** Writes an assembly into `dir` and returns `dir`. */
+export function writeAssembly(parts: AssemblyParts, dir = scratchDir()): string {
+  const files: Record<string, object> = {};
+  const functions = Object.entries(parts.functions ?? {}).map(([id, given]) => {
+    const {
+      source,
+      isolation,
+      properties = {},
+    } = typeof given === 'string' ? { source: given } : (given as FunctionParts);
+    mkdirSync(join(dir, `asset.${id}`), { recursive: true });
+    writeFileSync(join(dir, `asset.${id}`, 'index.mjs'), source);
+    files[id] = {
+      source: { path: `asset.${id}`, packaging: 'zip' },
+      destinations: { local: { objectKey: `${id}.zip` } },
+    };
+    const code = { S3Bucket: { 'Fn::Join': ['-', ['cdk-assets', { Ref: 'AWS::Region' }]] }, S3Key: `${id}.zip` };
+    const tags = isolation ? { Tags: [{ Key: 'local:isolation', Value: isolation }] } : {};
+    const common = { Code: code, Handler: 'index.handler', Runtime: 'nodejs24.x', Timeout: 10, MemorySize: 256 };
+    return [id, { Type: 'AWS::Lambda::Function', Properties: { FunctionName: id, ...common, ...tags, ...properties } }];
+  });
+  const template = {
+    ...parts.more,
+    Resources: { ...Object.fromEntries(functions), ...parts.resources },
+    Outputs: Object.fromEntries(Object.entries(parts.outputs ?? {}).map(([name, Value]) => [name, { Value }])),
+  };
+  const write = (name: string, content: object): void => writeFileSync(join(dir, name), JSON.stringify(content));
+  write('Test.template.json', template);
+  write('Test.assets.json', { files });
+  write('manifest.json', {
+    artifacts: {
+      'Test.assets': { type: 'cdk:asset-manifest', properties: { file: 'Test.assets.json' } },
+      Test: {
+        type: 'aws:cloudformation:stack',
+        environment: 'aws://unknown-account/unknown-region',
+        properties: { templateFile: 'Test.template.json' },
+      },
+    },
+  });
+  return dir;
+}
+
+export interface TestStack extends Stack {
+  /** Everything that was printed. */
+  readonly lines: string[];
+}
+
+/** Starts the assembly; it is stopped after the test. */
+export async function runAssembly(parts: AssemblyParts, options: Partial<StackOptions> = {}): Promise<TestStack> {
+  const lines: string[] = [];
+  const stack = await startStack({
+    assemblyDir: writeAssembly(parts),
+    port: 0,
+    log: (line) => lines.push(line),
+    ...options,
+  });
+  onTestFinished(() => stack.stop());
+  return { ...stack, lines };
+}
+
+const credentials = { accessKeyId: 'local', secretAccessKey: 'local' };
+
+/** What an SDK client needs to reach one of the stack's services. */
+export function clientFor(stack: Stack, service: keyof Stack['endpoints']) {
+  return { region: stack.region, credentials, endpoint: stack.endpoints[service], maxAttempts: 1 };
+}
+
+/** Whether a process has ended. One that nobody has waited for yet (a zombie) has. */
+export function isGone(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+  } catch {
+    return true;
+  }
+  const stat = `/proc/${pid}/stat`;
+  return existsSync(stat) && readFileSync(stat, 'utf8').split(') ')[1]?.[0] === 'Z';
+}
