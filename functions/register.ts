@@ -1,0 +1,67 @@
+import type { CloudFormationCustomResourceEvent } from 'aws-lambda';
+import { openTable } from '../aws/clients.ts';
+import { internal, log } from './bundle.ts';
+import { readEnv, registerEnv } from './env.ts';
+import { registerTypes, retireTypes, type TypeRegistration, writeLimit } from './registration.ts';
+
+const table = openTable(readEnv(registerEnv).TABLE);
+
+/** CloudFormation refuses an answer above 4,096 bytes. */
+const longestReason = 2_000;
+
+/**
+ * Writes settings and job types at deploy, as custom resources (CloudFormation, "Custom resource reference"). It
+ * always answers: what went wrong is the answer's Reason, which whoever deploys reads. Throws only when the answer
+ * could not be delivered, so that Lambda tries again; every write may be repeated.
+ */
+export const handler = internal(async (event: CloudFormationCustomResourceEvent): Promise<void> => {
+  const physicalId = physicalIdOf(event);
+  try {
+    await write(event);
+    await answer(event, physicalId, { Status: 'SUCCESS' });
+  } catch (error) {
+    log.error('A registration failed.', { error, resource: event.LogicalResourceId });
+    const reason = error instanceof Error ? error.message : String(error);
+    await answer(event, physicalId, { Status: 'FAILED', Reason: reason.slice(0, longestReason) });
+  }
+});
+
+/** An owner's types are one resource: with another owner they are another one, and the old one's are retired. */
+function physicalIdOf(event: CloudFormationCustomResourceEvent): string {
+  if (event.RequestType === 'Delete') return event.PhysicalResourceId;
+  return event.ResourceType === 'Custom::JobTypes' ? `types:${event.ResourceProperties['Owner']}` : 'settings';
+}
+
+async function write(event: CloudFormationCustomResourceEvent): Promise<void> {
+  const { RequestType, ResourceType, ResourceProperties: given } = event;
+  switch (ResourceType) {
+    case 'Custom::JobThreadCount':
+      // The table outlives the stack, and so do its settings.
+      if (RequestType !== 'Delete') await writeLimit(table, Number(given['Limit']));
+      return;
+    case 'Custom::JobTypes': {
+      const owner = String(given['Owner']);
+      const now = Date.now();
+      if (RequestType === 'Delete') return retireTypes(table, owner, [], now);
+      const types = (given['Types'] as readonly string[]).map((text) => JSON.parse(text) as TypeRegistration);
+      return registerTypes(table, { owner, runner: String(given['Runner']), types }, now);
+    }
+    default:
+      throw new Error(`The register function does not know resources of type ${ResourceType}.`);
+  }
+}
+
+type Said = { readonly Status: 'SUCCESS' } | { readonly Status: 'FAILED'; readonly Reason: string };
+
+async function answer(event: CloudFormationCustomResourceEvent, physicalId: string, said: Said): Promise<void> {
+  const { StackId, RequestId, LogicalResourceId } = event;
+  const body = { ...said, StackId, RequestId, LogicalResourceId, PhysicalResourceId: physicalId };
+  const response = await fetch(event.ResponseURL, {
+    method: 'PUT',
+    body: JSON.stringify(body),
+    // The URL is signed for no content type; fetch would add one of its own.
+    headers: { 'content-type': '' },
+    signal: AbortSignal.timeout(10_000),
+  });
+  if (!response.ok) throw new Error(`CloudFormation did not take the answer: HTTP ${response.status}.`);
+}
