@@ -1,0 +1,95 @@
+// `npm start`: the service on this machine, until Ctrl-C.
+import { rmSync } from 'node:fs';
+import { parseArgs } from 'node:util';
+import { startService } from './service.ts';
+
+const stateDir = '.local';
+const { values } = parseArgs({
+  options: {
+    fresh: { type: 'boolean', default: false },
+    verbose: { type: 'boolean', default: false },
+    plugin: { type: 'string', multiple: true, default: [] },
+    help: { type: 'boolean', default: false },
+  },
+});
+if (values.help) {
+  console.log(`npm start                       the service with the example plugin, state kept in ${stateDir}/
+npm start -- --fresh            forget what was kept
+npm start -- --plugin <path>    another plugin's folder as well
+npm start -- --verbose          what the functions print
+PORT, JOB_THREAD_COUNT          other than 8089 and 2
+ARCHIVESSPACE_URL, ARCHIVESSPACE_USERNAME, ARCHIVESSPACE_PASSWORD
+                                a real ArchivesSpace, and a user of it with the permission become_user`);
+  process.exit(0);
+}
+
+const wholeNumber = (name: string, standard: number, most: number): number => {
+  const text = process.env[name] ?? String(standard);
+  if (!/^\d+$/.test(text) || Number(text) > most)
+    fail(`${name} must be a whole number from 0 to ${most}, not ${JSON.stringify(text)}.`);
+  return Number(text);
+};
+const port = wholeNumber('PORT', 8089, 65_535);
+const jobThreadCount = wholeNumber('JOB_THREAD_COUNT', 2, 100);
+const { ARCHIVESSPACE_URL: url, ARCHIVESSPACE_USERNAME: username, ARCHIVESSPACE_PASSWORD: password } = process.env;
+if (url && !(username && password))
+  fail(
+    'ARCHIVESSPACE_URL needs ARCHIVESSPACE_USERNAME and ARCHIVESSPACE_PASSWORD, of a user with the permission become_user.',
+  );
+
+if (values.fresh) rmSync(stateDir, { recursive: true, force: true });
+const starting = startService({
+  jobThreadCount,
+  plugins: ['jobs_example', ...values.plugin],
+  port,
+  portMayMove: process.env['PORT'] === undefined,
+  stateDir,
+  ...(url && username && password && { archivesspace: { url, username, password } }),
+  log: (line) => {
+    if (values.verbose || /"level":"(WARN|ERROR)"|Error/.test(line)) console.error(line);
+  },
+});
+
+let stopping = false;
+for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+  process.on(signal, () => {
+    if (stopping) process.exit(1);
+    stopping = true;
+    console.log('\nStopping. What runs goes on at the next start.');
+    starting
+      .then((service) => service.stop())
+      .then(
+        () => process.exit(0),
+        () => process.exit(1),
+      );
+  });
+}
+
+const service = await starting.catch((error: unknown) => fail(error instanceof Error ? error.message : String(error)));
+console.log(`
+Background jobs:  ${service.apiUrl}
+ArchivesSpace:    ${service.archivesspaceUrl}${url ? '' : '  (a stand-in)'}
+${
+  url
+    ? ''
+    : `
+Users (password = name)            may, in repository 2
+  admin                            everything
+  archivist                        create, cancel and import
+  manager                          cancel and import
+  data-entry                       create
+  viewer                           look
+`
+}
+Try:
+  TOKEN=$(curl -s -d password=archivist ${service.apiUrl}/users/archivist/login | sed 's/.*"session":"\\([^"]*\\).*/\\1/')
+  curl -s -H "X-ArchivesSpace-Session: $TOKEN" ${service.apiUrl}/repositories/2/jobs \\
+    -d '{"job":{"jsonmodel_type":"slow_nothing_job","times":"3","seconds":2}}'
+  curl -s -H "X-ArchivesSpace-Session: $TOKEN" ${service.apiUrl}/repositories/2/jobs/1/log
+
+npm run demo imports a finding aid. Ctrl-C stops.`);
+
+function fail(message: string): never {
+  console.error(message);
+  process.exit(1);
+}
