@@ -10,7 +10,11 @@ export type ConsumedCapacity = Readonly<Record<string, unknown>>;
 /** Bytes of an item: names and values in UTF-8, numbers about half a byte per digit, 3 bytes per list or map. */
 export function itemBytes(item: Item): number {
   let bytes = 0;
-  for (const name in item) bytes += Buffer.byteLength(name) + valueBytes(item[name] as AttributeValue);
+  for (const name in item) {
+    const value = item[name];
+    // dynalite's index entries name projected attributes that the item does not have.
+    if (value !== undefined) bytes += Buffer.byteLength(name) + valueBytes(value);
+  }
   return bytes;
 }
 
