@@ -24,6 +24,11 @@ export interface CustomResources {
    * @throws with the function's Reason when it says FAILED, or with its error
    */
   provide(logicalId: string, type: string, properties: Readonly<Record<string, unknown>>): Promise<CustomResource>;
+  /**
+   * Deletes what an earlier start made and this one did not ask for. As in CloudFormation's own cleaning up, a delete
+   * that fails is told and does not fail the start.
+   */
+  cleanUp(): Promise<void>;
 }
 
 interface Answer {
@@ -40,14 +45,30 @@ export interface CustomResourcesOptions {
   /** Of the server that `service` is part of; known when the first resource is provided. */
   readonly endpoint: () => string;
   readonly invoke: (functionArn: string, payload: string) => Promise<InvokeOutcome>;
+  readonly log: (line: string) => void;
+}
+
+interface Row {
+  readonly logicalId: string;
+  readonly type: string;
+  readonly physicalId: string;
+  readonly properties: string;
+  readonly data: string;
 }
 
 /** The properties and the answer of the last time, by logical id. */
 export const customResourcesSchema = `CREATE TABLE IF NOT EXISTS custom_resources
-  (logical_id TEXT PRIMARY KEY, physical_id TEXT NOT NULL, properties TEXT NOT NULL, data TEXT NOT NULL);`;
+  (logical_id TEXT PRIMARY KEY, type TEXT NOT NULL, physical_id TEXT NOT NULL, properties TEXT NOT NULL,
+  data TEXT NOT NULL);`;
 
-export function createCustomResources({ db, stackId, endpoint, invoke }: CustomResourcesOptions): CustomResources {
+const select =
+  'SELECT logical_id AS logicalId, type, physical_id AS physicalId, properties, data FROM custom_resources';
+
+export function createCustomResources(options: CustomResourcesOptions): CustomResources {
+  const { db, stackId, endpoint, invoke, log } = options;
   const waiting = new Map<string, (answer: Answer) => void>();
+  const provided = new Set<string>();
+  const outdated: Row[] = [];
 
   return {
     async service(request) {
@@ -62,37 +83,41 @@ export function createCustomResources({ db, stackId, endpoint, invoke }: CustomR
     async provide(logicalId, type, given) {
       const properties = stringifyScalars(given) as Record<string, unknown>;
       const text = JSON.stringify(properties);
-      const known = db.one(
-        'SELECT physical_id AS physicalId, properties, data FROM custom_resources WHERE logical_id = ?',
-        logicalId,
-      ) as { physicalId: string; properties: string; data: string } | undefined;
+      provided.add(logicalId);
+      const known = db.one(`${select} WHERE logical_id = ?`, logicalId) as Row | undefined;
       if (known?.properties === text) return { physicalId: known.physicalId, data: JSON.parse(known.data) };
-      const event = {
-        RequestType: known ? 'Update' : 'Create',
-        ServiceToken: properties['ServiceToken'],
-        StackId: stackId,
-        RequestId: randomUUID(),
-        LogicalResourceId: logicalId,
-        ResourceType: type,
-        ResourceProperties: properties,
-        ...(known ? { PhysicalResourceId: known.physicalId, OldResourceProperties: JSON.parse(known.properties) } : {}),
-      };
-      const answer = await request(logicalId, String(properties['ServiceToken']), event);
-      if (answer.Status !== 'SUCCESS') {
-        throw new Error(`${logicalId} (${type}) failed: ${answer.Reason ?? 'the function gave no reason'}`);
-      }
+      const old = known
+        ? { PhysicalResourceId: known.physicalId, OldResourceProperties: JSON.parse(known.properties) }
+        : {};
+      const answer = await request(logicalId, type, properties, { RequestType: known ? 'Update' : 'Create', ...old });
       const physicalId = answer.PhysicalResourceId;
       if (!physicalId) throw new Error(`${logicalId} (${type}) failed: the answer has no PhysicalResourceId`);
+      // Another id means another resource: the old one is deleted when everything else is made.
+      if (known && known.physicalId !== physicalId) outdated.push(known);
       const data = answer.Data ?? {};
       db.run(
-        'INSERT OR REPLACE INTO custom_resources VALUES (?, ?, ?, ?)',
-        ...[logicalId, physicalId, text, JSON.stringify(data)],
+        'INSERT OR REPLACE INTO custom_resources VALUES (?, ?, ?, ?, ?)',
+        ...[logicalId, type, physicalId, text, JSON.stringify(data)],
       );
       return { physicalId, data };
     },
+    async cleanUp() {
+      const left = (db.all(select) as unknown as Row[]).filter(({ logicalId }) => !provided.has(logicalId));
+      for (const { logicalId, type, physicalId, properties } of [...outdated.splice(0), ...left]) {
+        const old = { RequestType: 'Delete', PhysicalResourceId: physicalId };
+        await request(logicalId, type, JSON.parse(properties), old).catch((error: Error) => log(error.message));
+        if (!provided.has(logicalId)) db.run('DELETE FROM custom_resources WHERE logical_id = ?', logicalId);
+      }
+    },
   };
 
-  async function request(logicalId: string, functionArn: string, event: object): Promise<Answer> {
+  async function request(
+    logicalId: string,
+    type: string,
+    properties: Readonly<Record<string, unknown>>,
+    more: object,
+  ): Promise<Answer> {
+    const functionArn = String(properties['ServiceToken']);
     const token = randomUUID();
     const answered = Promise.withResolvers<Answer>();
     waiting.set(token, answered.resolve);
@@ -101,14 +126,25 @@ export function createCustomResources({ db, stackId, endpoint, invoke }: CustomR
       responseTimeoutMs,
     );
     try {
-      const payload = JSON.stringify({ ...event, ResponseURL: `${endpoint()}${responsePath}${token}` });
+      const payload = JSON.stringify({
+        ResponseURL: `${endpoint()}${responsePath}${token}`,
+        ServiceToken: functionArn,
+        StackId: stackId,
+        RequestId: randomUUID(),
+        LogicalResourceId: logicalId,
+        ResourceType: type,
+        ResourceProperties: properties,
+        ...more,
+      });
       const invoked = invoke(functionArn, payload).then((outcome) => {
         if (outcome.kind === 'result') return answered.promise;
         const why =
           outcome.kind === 'error' ? `${outcome.error.errorType}: ${outcome.error.errorMessage}` : outcome.kind;
         throw new Error(`${logicalId}: its function ${functionArn} failed: ${why}`);
       });
-      return await Promise.race([invoked, answered.promise]);
+      const answer = await Promise.race([invoked, answered.promise]);
+      if (answer.Status === 'SUCCESS') return answer;
+      throw new Error(`${logicalId} (${type}) failed: ${answer.Reason ?? 'the function gave no reason'}`);
     } finally {
       clearTimeout(timer);
       waiting.delete(token);

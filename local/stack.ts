@@ -131,6 +131,7 @@ async function run(
     stackId: stackId(assembly),
     endpoint: () => control.endpoint,
     invoke: lambdas.invoke,
+    log,
   });
   const control = await startControlServer([
     (request) => answerInvoke(lambdas, request),
@@ -157,6 +158,7 @@ async function run(
     api: { id: undefined, integrations: new Map(), routes: [] },
   };
   const { resources, outputs } = await makeResources(shop);
+  await customResources.cleanUp();
 
   const polling = new AbortController();
   const pollers = shop.sources.map((source) =>
