@@ -1,12 +1,21 @@
+import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { Duration, RemovalPolicy } from 'aws-cdk-lib';
 import type { ISecurityGroup, IVpc } from 'aws-cdk-lib/aws-ec2';
 import { Effect, ManagedPolicy, PolicyStatement, Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
-import { Architecture, LoggingFormat, type RecursiveLoop, Runtime, SystemLogLevel } from 'aws-cdk-lib/aws-lambda';
-import { LogLevel, NodejsFunction, OutputFormat } from 'aws-cdk-lib/aws-lambda-nodejs';
+import {
+  Architecture,
+  Code,
+  Function as LambdaFunction,
+  LoggingFormat,
+  type RecursiveLoop,
+  Runtime,
+  SystemLogLevel,
+} from 'aws-cdk-lib/aws-lambda';
 import { LogGroup } from 'aws-cdk-lib/aws-logs';
 import type { Construct } from 'constructs';
 import type { EnvOf, EnvSpec } from '../functions/env.ts';
+import { bundle, type Credentials } from './bundle.ts';
 import { projectRoot } from './runners.ts';
 
 export interface Network {
@@ -30,12 +39,12 @@ export interface FunctionSettings {
   readonly reservedConcurrency?: number | undefined;
   readonly recursiveLoop?: RecursiveLoop;
   /** Bundle the environment's credentials in place of the SDK's whole chain (aws/env-credentials.ts). */
-  readonly credentials: 'environment' | 'chain';
+  readonly credentials: Credentials;
 }
 
 /** Makes one Lambda with a role and a log group of its own: nothing of CDK's default policies, which allow `*`. */
-export function makeFunction(scope: Construct, id: string, settings: FunctionSettings): NodejsFunction {
-  const { network, credentials } = settings;
+export function makeFunction(scope: Construct, id: string, settings: FunctionSettings): LambdaFunction {
+  const { network } = settings;
   const logGroup = new LogGroup(scope, `${id}Logs`, {
     retention: settings.logRetentionDays,
     removalPolicy: RemovalPolicy.RETAIN,
@@ -47,49 +56,32 @@ export function makeFunction(scope: Construct, id: string, settings: FunctionSet
   }
   for (const statement of settings.statements) role.addToPolicy(statement);
   role.addToPolicy(allow(['logs:CreateLogStream', 'logs:PutLogEvents'], [logGroup.logGroupArn]));
-  return new NodejsFunction(scope, id, {
-    entry: settings.entry,
-    handler: 'handler',
-    description: settings.description,
-    runtime: Runtime.NODEJS_24_X,
-    architecture: Architecture.ARM_64,
-    memorySize: settings.memoryMb ?? 512,
-    timeout: Duration.seconds(settings.timeoutSeconds),
-    environment: { ...settings.environment },
-    role,
-    logGroup,
-    loggingFormat: LoggingFormat.JSON,
-    // Lambda's own START, END and REPORT lines of every invocation cost more than they tell.
-    systemLogLevelV2: SystemLogLevel.WARN,
-    // The SDK keeps connections alive by itself; CDK would add a variable that env.ts does not know.
-    awsSdkConnectionReuse: false,
-    ...(network && { vpc: network.vpc, securityGroups: [...network.securityGroups] }),
-    ...(settings.reservedConcurrency !== undefined && {
-      reservedConcurrentExecutions: settings.reservedConcurrency,
-    }),
-    ...(settings.recursiveLoop && { recursiveLoop: settings.recursiveLoop }),
-    projectRoot,
-    depsLockFilePath: join(projectRoot, 'package-lock.json'),
-    bundling: {
-      format: OutputFormat.ESM,
-      logLevel: LogLevel.WARNING,
-      target: 'node24',
-      mainFields: ['module', 'main'],
-      minify: true,
-      // For reading traces afterwards. Node loads a map only when told to, so it costs no start.
-      sourceMap: true,
-      sourcesContent: false,
-      // Everything is in the bundle: what was tested is what runs, whatever SDK the runtime brings.
-      externalModules: [],
-      // CommonJS packages among the dependencies call require for Node's own modules.
-      banner: "import{createRequire}from'node:module';const require=createRequire(import.meta.url);",
-      ...(credentials === 'environment' && {
-        esbuildArgs: {
-          '--alias:@aws-sdk/credential-provider-node': join(projectRoot, 'aws', 'env-credentials.ts'),
-        },
+  const code = bundle(settings.entry, settings.credentials);
+  try {
+    // CDK copies the code now, into its assembly.
+    return new LambdaFunction(scope, id, {
+      code: Code.fromAsset(code),
+      handler: 'index.handler',
+      description: settings.description,
+      runtime: Runtime.NODEJS_24_X,
+      architecture: Architecture.ARM_64,
+      memorySize: settings.memoryMb ?? 512,
+      timeout: Duration.seconds(settings.timeoutSeconds),
+      environment: { ...settings.environment },
+      role,
+      logGroup,
+      loggingFormat: LoggingFormat.JSON,
+      // Lambda's own START, END and REPORT lines of every invocation cost more than they tell.
+      systemLogLevelV2: SystemLogLevel.WARN,
+      ...(network && { vpc: network.vpc, securityGroups: [...network.securityGroups] }),
+      ...(settings.reservedConcurrency !== undefined && {
+        reservedConcurrentExecutions: settings.reservedConcurrency,
       }),
-    },
-  });
+      ...(settings.recursiveLoop && { recursiveLoop: settings.recursiveLoop }),
+    });
+  } finally {
+    rmSync(code, { recursive: true });
+  }
 }
 
 export interface ServiceFunctionSettings<S extends EnvSpec>
@@ -106,7 +98,7 @@ export function makeServiceFunction<S extends EnvSpec>(
   scope: Construct,
   id: string,
   { file, spec, environment, ...settings }: ServiceFunctionSettings<S>,
-): NodejsFunction {
+): LambdaFunction {
   const names = Object.keys(spec) as (keyof S & string)[];
   return makeFunction(scope, id, {
     ...settings,
