@@ -41,7 +41,8 @@ export async function presign(
       ...(host.port && { port: Number(host.port) }),
       path: `${local ? `/${bucket}` : ''}/${key.split('/').map(encodeURIComponent).join('/')}`,
       query: { ...query },
-      headers: { host: host.host },
+      // The content is not part of the signature (S3, "Authenticating Requests: Using Query Parameters").
+      headers: { host: host.host, 'x-amz-content-sha256': 'UNSIGNED-PAYLOAD' },
     },
     { expiresIn: forSeconds },
   );

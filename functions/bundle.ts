@@ -32,15 +32,20 @@ export const openService = (env: { readonly TABLE: string; readonly STATE_MACHIN
   newToken,
 });
 
+/** Returns nothing: middy takes what a hook returns for the response. */
+function publish(): void {
+  if (metrics.hasStoredMetrics()) metrics.publishStoredMetrics();
+}
+
 /** The middleware of every function that is not an HTTP operation: log context in, metrics out. */
 export function internal<Event, Result>(handle: (event: Event, context: Context) => Promise<Result>) {
   return middy<Event, Result>()
     .use(injectLambdaContext(logger, { resetKeys: true }))
     .use({
-      after: () => metrics.publishStoredMetrics(),
+      after: publish,
       onError: ({ error }) => {
         log.error('The function failed.', { error });
-        metrics.publishStoredMetrics();
+        publish();
       },
     })
     .handler((event, context) => handle(event, context));

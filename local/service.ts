@@ -33,7 +33,8 @@ export interface LocalService {
   stop(): Promise<void>;
 }
 
-const secretArn = 'arn:aws:secretsmanager:us-east-1:000000000000:secret:archivesspace-service-user';
+const secretName = 'archivesspace-service-user';
+const secretArn = `arn:aws:secretsmanager:us-east-1:000000000000:secret:${secretName}`;
 
 /** Synthesizes and starts everything. Throws, with everything stopped again, when any of it does not start. */
 export async function startService(options: ServiceOptions): Promise<LocalService> {
@@ -60,7 +61,7 @@ export async function startService(options: ServiceOptions): Promise<LocalServic
       ...(options.stateDir !== undefined && { stateDir: join(options.stateDir, 'aws') }),
       port: options.port,
       portMayMove: options.portMayMove ?? false,
-      secrets: { [secretArn]: JSON.stringify({ username, password }) },
+      secrets: { [secretName]: JSON.stringify({ username, password }) },
       log: options.log,
     });
     closers.push(() => stack.stop());
