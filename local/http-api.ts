@@ -1,9 +1,9 @@
 // An HTTP API of API Gateway with Lambda proxy integrations, payload format 2.0.
 // https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-integrations-lambda.html
 import { randomUUID } from 'node:crypto';
-import { createServer, type IncomingMessage, type Server, type ServerResponse, STATUS_CODES } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { type IncomingMessage, type ServerResponse, STATUS_CODES } from 'node:http';
 import type { InvokeOutcome } from './lambda/lambdas.ts';
+import { type LoopbackServer, listenOnLoopback } from './loopback.ts';
 
 /** https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-quotas.html */
 const maxRequestBytes = 10 * 1024 * 1024;
@@ -50,36 +50,27 @@ interface Match {
 /** Listens on 127.0.0.1. @throws when the port is taken and may not move. */
 export async function startHttpApi(options: HttpApiOptions): Promise<HttpApi> {
   let served: Served | undefined;
-  const server = createServer((incoming, outgoing) => {
-    answer(incoming, outgoing, served, options).catch(() => sendMessage(outgoing, 500, 'Internal Server Error'));
-  });
-  const port = await listen(server, options.port, options.portMayMove);
+  const server = await listen(options, (incoming, outgoing) =>
+    answer(incoming, outgoing, served, options).catch(() => sendMessage(outgoing, 500, 'Internal Server Error')),
+  );
   return {
-    url: `http://127.0.0.1:${port}`,
+    url: server.endpoint,
     serve(apiId, routes) {
       served = { apiId, routes: routes.map(compileRoute) };
     },
-    close: () =>
-      new Promise((resolve) => {
-        server.close(() => resolve());
-        server.closeAllConnections();
-      }),
+    close: server.close,
   };
 }
 
-async function listen(server: Server, port: number, mayMove: boolean): Promise<number> {
+async function listen(
+  { port, portMayMove }: Pick<HttpApiOptions, 'port' | 'portMayMove'>,
+  respond: (incoming: IncomingMessage, outgoing: ServerResponse) => Promise<void>,
+): Promise<LoopbackServer> {
   try {
-    await new Promise<void>((resolve, reject) => {
-      server.once('error', reject);
-      server.listen(port, '127.0.0.1', () => {
-        server.off('error', reject);
-        resolve();
-      });
-    });
-    return (server.address() as AddressInfo).port;
+    return await listenOnLoopback(respond, port);
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'EADDRINUSE') throw error;
-    if (mayMove && port < 65_535) return listen(server, port + 1, mayMove);
+    if (portMayMove && port < 65_535) return listen({ port: port + 1, portMayMove }, respond);
     throw new Error(`Port ${port} of 127.0.0.1 is taken. Choose another one, or end the program that uses it.`);
   }
 }

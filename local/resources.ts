@@ -1,4 +1,5 @@
 // What each type of resource becomes on this machine, and which types need nothing here.
+import { existsSync } from 'node:fs';
 import type { CustomResources } from './custom-resources.ts';
 import type { EventSource } from './event-source.ts';
 import type { EventBus, Pattern, Target } from './events.ts';
@@ -168,7 +169,7 @@ function makeFunction(shop: Workshop, id: string, properties: Properties, resour
 function codeDirectory(assembly: Assembly, id: string, properties: Properties, resource: TemplateResource): string {
   const key = (properties['Code'] as { S3Key?: string } | undefined)?.S3Key;
   const dir = key === undefined ? undefined : assembly.assets.get(key);
-  if (dir === undefined) {
+  if (dir === undefined || !existsSync(dir)) {
     const path = resource.Metadata?.['aws:asset:path'];
     throw new Error(`${id}: its code is not among the assembly's assets (${String(path ?? key ?? 'inline code')}).`);
   }

@@ -1,16 +1,20 @@
 // Tables, queues and buckets of a template in the emulators. What is there from an earlier start stays as it is.
+import { setTimeout } from 'node:timers/promises';
 import {
   CreateTableCommand,
   type CreateTableCommandInput,
   DescribeTableCommand,
   DynamoDBClient,
+  type KeySchemaElement,
   ResourceInUseException,
+  type TableDescription,
   UpdateTimeToLiveCommand,
 } from '@aws-sdk/client-dynamodb';
 import { CreateBucketCommand, S3Client, S3ServiceException } from '@aws-sdk/client-s3';
 import {
   CreateQueueCommand,
   GetQueueAttributesCommand,
+  GetQueueUrlCommand,
   QueueNameExists,
   SetQueueAttributesCommand,
   SQSClient,
@@ -21,6 +25,8 @@ export interface StorageClients {
   readonly sqs: SQSClient;
   readonly s3: S3Client;
 }
+
+const tableCheckMs = 5;
 
 type Properties = Readonly<Record<string, unknown>>;
 
@@ -61,13 +67,11 @@ export async function createTable(client: DynamoDBClient, name: string, properti
       : {}),
     ...(localIndexes ? { LocalSecondaryIndexes: localIndexes } : {}),
   };
-  const arn = await client.send(new CreateTableCommand(input)).then(
-    ({ TableDescription }) => TableDescription?.TableArn ?? '',
-    (error: unknown) => {
-      if (!(error instanceof ResourceInUseException)) throw error;
-      return existingTable(client, input);
-    },
-  );
+  await client.send(new CreateTableCommand(input)).catch((error: unknown) => {
+    if (!(error instanceof ResourceInUseException)) throw error;
+  });
+  const table = await activeTable(client, name);
+  checkShape(table, input);
   const ttl = properties['TimeToLiveSpecification'] as { AttributeName?: string; Enabled?: unknown } | undefined;
   if (ttl?.AttributeName && String(ttl.Enabled) === 'true') {
     const specification = { AttributeName: ttl.AttributeName, Enabled: true };
@@ -78,22 +82,38 @@ export async function createTable(client: DynamoDBClient, name: string, properti
         if (!(error instanceof Error && error.message.includes('already enabled'))) throw error;
       });
   }
-  return arn;
+  return table.TableArn ?? '';
 }
 
-async function existingTable(client: DynamoDBClient, wanted: CreateTableCommandInput): Promise<string> {
-  const { Table: table } = await client.send(new DescribeTableCommand({ TableName: wanted.TableName }));
-  const shape = ({ KeySchema, GlobalSecondaryIndexes = [] }: Partial<CreateTableCommandInput>): string => {
-    const indexes = (GlobalSecondaryIndexes ?? []).map(({ IndexName, KeySchema: keys }) => [IndexName, keys?.map(key)]);
-    return JSON.stringify([KeySchema?.map(key), indexes.toSorted()]);
-  };
-  const key = ({ AttributeName, KeyType }: { AttributeName?: string | undefined; KeyType?: string | undefined }) =>
-    `${KeyType} ${AttributeName}`;
-  if (shape(table as Partial<CreateTableCommandInput>) !== shape(wanted)) {
-    const advice = 'Start with fresh state: the local stack does not change a table that is there.';
-    throw new Error(`Table ${wanted.TableName} was kept with other keys or indexes than the template has. ${advice}`);
+/** A table takes no other call before it is active. */
+async function activeTable(client: DynamoDBClient, name: string): Promise<TableDescription> {
+  for (;;) {
+    const { Table: table } = await client.send(new DescribeTableCommand({ TableName: name }));
+    if (table?.TableStatus === 'ACTIVE') return table;
+    await setTimeout(tableCheckMs);
   }
-  return table?.TableArn ?? '';
+}
+
+function checkShape(table: TableDescription, wanted: CreateTableCommandInput): void {
+  if (shape(table) === shape(wanted)) return;
+  const advice = 'Start with fresh state: the local stack does not change a table that is there.';
+  throw new Error(`Table ${wanted.TableName} was kept with other keys or indexes than the template has. ${advice}`);
+}
+
+interface Keyed {
+  readonly KeySchema?: readonly KeySchemaElement[] | undefined;
+}
+
+/** Keys and indexes, in a form that can be compared. */
+function shape(
+  table: Keyed & {
+    readonly GlobalSecondaryIndexes?: readonly (Keyed & { IndexName?: string | undefined })[] | undefined;
+  },
+): string {
+  const keys = ({ KeySchema = [] }: Keyed) =>
+    KeySchema.map(({ AttributeName, KeyType }) => `${KeyType} ${AttributeName}`);
+  const indexes = (table.GlobalSecondaryIndexes ?? []).map((index) => `${index.IndexName}: ${keys(index)}`);
+  return JSON.stringify([keys(table), indexes.toSorted()]);
 }
 
 const queueAttributes = [
@@ -125,7 +145,7 @@ export async function createQueue(
     ({ QueueUrl }) => QueueUrl ?? '',
     async (error: unknown) => {
       if (!(error instanceof QueueNameExists)) throw error;
-      const { QueueUrl = '' } = await client.send(new CreateQueueCommand({ QueueName: name }));
+      const { QueueUrl = '' } = await client.send(new GetQueueUrlCommand({ QueueName: name }));
       const { FifoQueue: _, ...changeable } = Attributes;
       await client.send(new SetQueueAttributesCommand({ QueueUrl, Attributes: changeable }));
       return QueueUrl;

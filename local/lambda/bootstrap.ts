@@ -90,10 +90,10 @@ async function answer(handle: Handler, message: InvokeMessage): Promise<void> {
   };
   try {
     const result = await handle(JSON.parse(payload), context);
-    say({ kind: 'result', requestId, payload: JSON.stringify(result) ?? 'null' });
+    say({ kind: 'result', payload: JSON.stringify(result) ?? 'null' });
   } catch (error) {
     console.error(error);
-    say({ kind: 'error', requestId, error: describe(error) });
+    say({ kind: 'error', error: describe(error) });
   }
 }
 

@@ -19,7 +19,7 @@ export type SandboxMessage =
   | { readonly kind: 'ready' }
   /** The module could not be loaded: every invocation of this sandbox fails with the error. */
   | { readonly kind: 'broken'; readonly error: FunctionError }
-  | { readonly kind: 'result'; readonly requestId: string; readonly payload: string }
-  | { readonly kind: 'error'; readonly requestId: string; readonly error: FunctionError }
+  | { readonly kind: 'result'; readonly payload: string }
+  | { readonly kind: 'error'; readonly error: FunctionError }
   /** An exception nobody caught: the invocation under way fails with the error and the sandbox ends. */
   | { readonly kind: 'uncaught'; readonly error: FunctionError };

@@ -162,7 +162,11 @@ function startChild(spec: FunctionSpec, events: LinkEvents): { link: Link; pid: 
   readLines(child.stdout, events.onLine);
   readLines(child.stderr, events.onLine);
   child.on('message', (message) => events.onMessage(message as SandboxMessage));
-  child.on('error', () => child.kill('SIGKILL'));
+  child.on('error', (error) => {
+    // Without a process there is no exit to wait for.
+    if (child.pid === undefined) events.onEnd(`Runtime failed to start: ${error.message}`);
+    else killGroup(child);
+  });
   child.once('exit', (code, signal) => {
     killGroup(child);
     // What it sent before it went may still be in the pipe.

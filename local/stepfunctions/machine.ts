@@ -89,11 +89,11 @@ export function compileMachine(definition: string): Machine {
         return null;
       };
     }
-    const remainingMs = waitedMs > 0 ? remainingWait(state, input, waitedMs) : undefined;
+    const waitMs = remainingWaitMs(state, input, waitedMs);
     const run = machine.interpreter.run(input as never, {
       overrides: {
         taskResourceLocalHandlers: handlers as never,
-        ...(remainingMs === undefined ? {} : { waitTimeOverrides: { [name]: remainingMs } }),
+        ...(waitMs === undefined ? {} : { waitTimeOverrides: { [name]: waitMs } }),
       },
     });
     const outcome = run.result.then(
@@ -144,11 +144,20 @@ function singleStateMachine(name: string, state: State) {
   return { followers, interpreter };
 }
 
-/** What is left of a Wait state's time after a restart; undefined where it cannot be told without running it. */
-function remainingWait(state: State, input: unknown, waitedMs: number): number | undefined {
-  const path = /^\$\.(\w+)$/.exec(String(state['SecondsPath'] ?? ''))?.[1];
-  const seconds = path === undefined ? state['Seconds'] : (input as Record<string, unknown> | null)?.[path];
-  return typeof seconds === 'number' ? Math.max(0, seconds * 1000 - waitedMs) : undefined;
+/**
+ * What is left of a Wait state's time; undefined for other states and for what only the interpreter can tell. A wait
+ * beyond the longest timer ends early, after 24.8 days.
+ */
+function remainingWaitMs(state: State, input: unknown, waitedMs: number): number | undefined {
+  const path = /^\$((?:\.\w+)+)$/
+    .exec(String(state['SecondsPath'] ?? ''))?.[1]
+    ?.split('.')
+    .slice(1);
+  const seconds = path
+    ? path.reduce<unknown>((value, field) => (value as Record<string, unknown> | null | undefined)?.[field], input)
+    : state['Seconds'];
+  if (state.Type !== 'Wait' || typeof seconds !== 'number') return undefined;
+  return Math.min(Math.max(0, seconds * 1000 - waitedMs), longestTimerSeconds * 1000);
 }
 
 const unsupportedFields = ['Assign', 'Arguments', 'Output', 'HeartbeatSeconds', 'HeartbeatSecondsPath', 'Credentials'];
@@ -168,10 +177,6 @@ function refuseUnsupported(definition: { readonly States: Record<string, State> 
     }
     if (state.Type === 'Task' && !isLambdaResource(String(state['Resource']))) {
       throw new Error(`State ${name}: ${state['Resource']} is not among the tasks that run locally (lambda:invoke).`);
-    }
-    const seconds = state['Seconds'];
-    if (typeof seconds === 'number' && seconds > longestTimerSeconds) {
-      throw new Error(`State ${name}: the local interpreter waits at most ${longestTimerSeconds} s.`);
     }
   }
 }

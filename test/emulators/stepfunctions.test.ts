@@ -170,8 +170,8 @@ test('a throttled and an unknown function have the names that AWS gives; only wh
   const { start, end } = sfn(stack);
 
   await start('holder', { to: 'Busy', ms: 300 });
-  await start('waiter', { to: 'Busy', ms: 3_000 });
-  await start('refused', { to: 'Busy', ms: 0 });
+  await start('waiter', { to: 'Busy', ms: 900 });
+  await start('refused', { to: 'Busy', ms: 900 });
   await start('unknown', { to: 'Nobody' });
 
   expect(await end('unknown')).toMatchObject({
@@ -409,7 +409,7 @@ test('executions survive a kill of the whole stack: a running task fails with Ru
         Choose: { Type: 'Choice', Choices: [{ Variable: '$.file', IsPresent: true, Next: 'Run' }], Default: 'Wait' },
         Run: task('Fn', { Catch, End: true }),
         Caught: { Type: 'Pass', OutputPath: '$.error', End: true },
-        Wait: { Type: 'Wait', SecondsPath: '$.seconds', Next: 'Waited' },
+        Wait: { Type: 'Wait', SecondsPath: '$.wait.seconds', Next: 'Waited' },
         Waited: { Type: 'Pass', Result: 'waited', End: true },
       }),
     },
@@ -423,8 +423,9 @@ test('executions survive a kill of the whole stack: a running task fails with Ru
   });
   const before = sfn(started);
   const file = `${stateDir}/pid`;
+  const startMs = Date.now();
   await before.start('running', { file });
-  await before.start('waiting', { seconds: 2 });
+  await before.start('waiting', { wait: { seconds: 2 } });
   const pid = await vi.waitFor(() => {
     expect(existsSync(file)).toBe(true);
     return Number(readFileSync(file, 'utf8') || expect.unreachable());
@@ -433,6 +434,7 @@ test('executions survive a kill of the whole stack: a running task fails with Ru
   main.kill('SIGKILL');
   await new Promise((resolve) => main.once('exit', resolve));
   await vi.waitFor(() => expect(isGone(pid)).toBe(true), { timeout: 3_000 });
+  const restartedMs = Date.now() - startMs;
 
   const { start, end, describe } = sfn(await runAssembly(parts, { assemblyDir, stateDir }));
   const running = JSON.parse((await end('running')).output ?? '');
@@ -440,7 +442,10 @@ test('executions survive a kill of the whole stack: a running task fails with Ru
   expect(JSON.parse(running.Cause).errorMessage).toMatch(/Runtime exited with error: signal: killed$/);
   const waited = await end('waiting');
   expect(waited.output).toBe('"waited"');
-  expect(Number(waited.stopDate) - Number(waited.startDate)).toBeGreaterThanOrEqual(2_000);
+  const waitedMs = Number(waited.stopDate) - Number(waited.startDate);
+  // The wait began before the restart and is not begun again after it.
+  expect(waitedMs).toBeGreaterThanOrEqual(2_000);
+  expect(waitedMs).toBeLessThan(restartedMs + 2_000);
   expect((await describe('running')).status).toBe('SUCCEEDED');
   await expect(start('running', { file })).rejects.toMatchObject({ name: 'ExecutionAlreadyExists' });
 }, 15_000);

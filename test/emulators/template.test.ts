@@ -1,5 +1,7 @@
 // Expectations: https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/intrinsic-function-reference.html,
 // …/pseudo-parameter-reference.html, and the cloud assembly as `cdk synth` writes it.
+import { rmSync } from 'node:fs';
+import { join } from 'node:path';
 import {
   DescribeTableCommand,
   DescribeTimeToLiveCommand,
@@ -285,9 +287,12 @@ test('a schedule or a pattern that is not known is refused', async () => {
   );
 });
 
-test('a directory without an assembly of one stack is refused', async () => {
+test('a directory without an assembly, or without its code, is refused', async () => {
   const dir = scratchDir();
   const start = () => startStack({ assemblyDir: dir, port: 0, log: () => undefined });
 
   await expect(start()).rejects.toThrow('is not a cloud assembly');
+  writeAssembly({ functions: { Fn: '' } }, dir);
+  rmSync(join(dir, 'asset.Fn'), { recursive: true });
+  await expect(start()).rejects.toThrow("Fn: its code is not among the assembly's assets");
 });
