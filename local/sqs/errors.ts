@@ -20,3 +20,6 @@ export const missingParameter = (name: string) =>
 
 export const invalidHandle = () =>
   new SqsError('ReceiptHandleIsInvalid', 'The input receipt handle is invalid.', 'ReceiptHandleIsInvalid');
+
+export const expiredHandle = (handle: string) =>
+  invalidValue(`Value ${handle} for parameter ReceiptHandle is invalid. Reason: The receipt handle has expired.`);

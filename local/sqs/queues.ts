@@ -1,12 +1,20 @@
 // Queues and their messages, with SQS's rules for standard and FIFO queues
 // (https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/FIFO-queues-understanding-logic.html).
 // All state is in the database, so it survives a kill: messages, what is in flight, receive counts, deduplication.
-import { createHash, randomUUID } from 'node:crypto';
+import { randomUUID } from 'node:crypto';
 import { type Database, openDatabase, type Row } from '../sqlite.ts';
-import { invalidHandle, invalidValue, missingParameter, noSuchQueue, SqsError } from './errors.ts';
+import { expiredHandle, invalidHandle, invalidValue, missingParameter, noSuchQueue, SqsError } from './errors.ts';
+import {
+  checkFifo,
+  MAX_MESSAGE_BYTES,
+  messageBytes,
+  type NewMessage,
+  type Queue,
+  redriveOf,
+  systemAttributes,
+} from './messages.ts';
 
 const DEDUPLICATION_WINDOW_MS = 5 * 60 * 1000;
-const MAX_MESSAGE_BYTES = 1024 * 1024;
 
 const SCHEMA = `
   create table if not exists queue (name text primary key, attributes text not null, created_ms integer not null);
@@ -38,22 +46,6 @@ const AVAILABLE = `
     select 1 from message b indexed by message_by_group where b.queue = m.queue and b.group_id = m.group_id and b.visible_ms > ?2
       and (b.handle is not null or b.sequence < m.sequence)))
   order by sequence limit ?4`;
-
-export interface Queue {
-  readonly name: string;
-  readonly attributes: Readonly<Record<string, string>>;
-  readonly createdMs: number;
-  readonly isFifo: boolean;
-}
-
-export interface NewMessage {
-  readonly MessageBody?: string;
-  readonly DelaySeconds?: number;
-  readonly MessageGroupId?: string;
-  readonly MessageDeduplicationId?: string;
-  readonly MessageAttributes?: Readonly<Record<string, object>>;
-  readonly MessageSystemAttributes?: Readonly<Record<string, { readonly StringValue?: string }>>;
-}
 
 export interface Sent {
   readonly id: string;
@@ -269,54 +261,4 @@ export class Queues {
     if (name !== queue.name || id === undefined || nonce === undefined) throw invalidHandle();
     return this.#db.one('select sequence, handle, visible_ms from message where queue = ? and id = ?', queue.name, id);
   }
-}
-
-/** Size as SQS counts it: the body and the attributes' names, types and values. */
-export function messageBytes(message: NewMessage): number {
-  const attributes = Object.entries(message.MessageAttributes ?? {});
-  return attributes.reduce(
-    (sum, [name, attribute]) =>
-      sum +
-      Buffer.byteLength(name) +
-      Object.values(attribute).reduce((all, value) => all + Buffer.byteLength(String(value)), 0),
-    Buffer.byteLength(message.MessageBody ?? ''),
-  );
-}
-
-/** Returns the deduplication id of a message to a FIFO queue, its body's digest where the queue says so. */
-function checkFifo(queue: Queue, message: NewMessage): string {
-  if (message.MessageGroupId === undefined) throw missingParameter('MessageGroupId');
-  if (message.DelaySeconds !== undefined && message.DelaySeconds > 0) {
-    throw invalidValue(
-      'Value for parameter DelaySeconds is invalid. Reason: The request include parameter that is not valid for this queue type.',
-    );
-  }
-  if (message.MessageDeduplicationId !== undefined) return message.MessageDeduplicationId;
-  if (queue.attributes['ContentBasedDeduplication'] !== 'true') {
-    throw invalidValue(
-      'The queue should either have ContentBasedDeduplication enabled or MessageDeduplicationId provided explicitly',
-    );
-  }
-  return createHash('sha256').update(String(message.MessageBody)).digest('hex');
-}
-
-function systemAttributes(message: NewMessage): Record<string, string> {
-  const header = message.MessageSystemAttributes?.['AWSTraceHeader']?.StringValue;
-  return header === undefined ? {} : { AWSTraceHeader: header };
-}
-
-function redriveOf(attributes: Queue['attributes']): { queue: string; max: number } | undefined {
-  const policy = attributes['RedrivePolicy'];
-  if (policy === undefined || policy === '') return undefined;
-  const { deadLetterTargetArn, maxReceiveCount } = JSON.parse(policy) as {
-    deadLetterTargetArn: string;
-    maxReceiveCount: number | string;
-  };
-  return { queue: deadLetterTargetArn.split(':').at(-1) as string, max: Number(maxReceiveCount) };
-}
-
-function expiredHandle(handle: string): SqsError {
-  return invalidValue(
-    `Value ${handle} for parameter ReceiptHandle is invalid. Reason: The receipt handle has expired.`,
-  );
 }

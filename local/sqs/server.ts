@@ -7,8 +7,9 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { type LoopbackServer, listenOnLoopback, readBody, sendJson } from '../loopback.ts';
 import type { Row } from '../sqlite.ts';
 import { invalidValue, missingParameter, SqsError } from './errors.ts';
+import { messageBytes, type NewMessage, type Queue } from './messages.ts';
 import { Pollers } from './pollers.ts';
-import { messageBytes, type NewMessage, type Queue, Queues } from './queues.ts';
+import { Queues } from './queues.ts';
 
 const MAX_BATCH_ENTRIES = 10;
 const MAX_BATCH_BYTES = 1024 * 1024;

@@ -8,6 +8,7 @@ import {
 } from '@aws-sdk/client-dynamodb';
 import { onTestFinished } from 'vitest';
 import { type DynamoDbOptions, startDynamoDb } from '../../local/dynamodb/server.ts';
+import { makeFolder } from './emulator-process.ts';
 
 export type Item = Record<string, AttributeValue>;
 
@@ -29,6 +30,11 @@ export async function startWithTable(options: DynamoDbOptions = {}): Promise<Dyn
   const client = clientOf(server.endpoint);
   await createJobs(client);
   return client;
+}
+
+/** The same on a folder: only there does a write take time in which another could slip in between. */
+export async function startOnDisk(): Promise<DynamoDBClient> {
+  return startWithTable({ path: await makeFolder() });
 }
 
 /** Table `jobs` with keys pk and sk, and an index `by-status` that projects only `title`. */

@@ -10,7 +10,7 @@ import {
   UpdateItemCommand,
 } from '@aws-sdk/client-dynamodb';
 import { describe, expect, test } from 'vitest';
-import { get, keyOf, put, startWithTable } from './dynamodb-helpers.ts';
+import { get, keyOf, put, startOnDisk, startWithTable } from './dynamodb-helpers.ts';
 
 const TableName = 'jobs';
 
@@ -158,7 +158,7 @@ test('each write counts twice, its index entry once', async () => {
 });
 
 test('of many claims of two slots at once exactly two win, each with a slot of its own', async () => {
-  const client = await startWithTable();
+  const client = await startOnDisk();
 
   const claims = await Promise.allSettled(
     Array.from({ length: 40 }, (_, i) => transact(client, [takeSlot(i % 2, `job${i}`), add(`job${i}`, 1)])),
@@ -174,7 +174,7 @@ test('of many claims of two slots at once exactly two win, each with a slot of i
 });
 
 test('transactions and plain writes on one item respect each other', async () => {
-  const client = await startWithTable();
+  const client = await startOnDisk();
   await put(client, { ...keyOf('a'), n: { N: '0' } });
   const guarded = {
     TableName,
@@ -197,7 +197,7 @@ test('transactions and plain writes on one item respect each other', async () =>
 });
 
 test('a reader never sees half a transaction', async () => {
-  const client = await startWithTable();
+  const client = await startOnDisk();
   await put(client, { ...keyOf('a'), n: { N: '1000' } });
   await put(client, { ...keyOf('b'), n: { N: '1000' } });
   const accounts = { TransactItems: ['a', 'b'].map((pk) => ({ Get: { TableName, Key: keyOf(pk) } })) };

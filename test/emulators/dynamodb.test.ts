@@ -13,7 +13,7 @@ import {
   UpdateTimeToLiveCommand,
 } from '@aws-sdk/client-dynamodb';
 import { describe, expect, test, vi } from 'vitest';
-import { get, type Item, keyOf, put, startWithTable } from './dynamodb-helpers.ts';
+import { get, type Item, keyOf, put, startOnDisk, startWithTable } from './dynamodb-helpers.ts';
 
 test('a failed condition gives the old item back where ALL_OLD asks for it', async () => {
   const client = await startWithTable();
@@ -61,7 +61,7 @@ test('a failed condition keeps the old item to itself where nobody asks, or wher
 });
 
 test('of many claims of one item at once exactly one wins', async () => {
-  const client = await startWithTable();
+  const client = await startOnDisk();
   await put(client, { ...keyOf('a'), status: { S: 'queued' } });
 
   const claims = await Promise.allSettled(
@@ -85,7 +85,7 @@ test('of many claims of one item at once exactly one wins', async () => {
 });
 
 test('a counter that many add to loses nothing and gives each a number of its own', async () => {
-  const client = await startWithTable();
+  const client = await startOnDisk();
 
   const answers = await Promise.all(
     Array.from({ length: 80 }, () =>
