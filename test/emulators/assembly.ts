@@ -1,7 +1,10 @@
 // Writes small cloud assemblies by hand, in the form that `cdk synth` gives them, and runs them.
+import { type ChildProcess, spawn } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
 import { onTestFinished } from 'vitest';
 import { type Stack, type StackOptions, startStack } from '../../local/stack.ts';
 
@@ -87,8 +90,27 @@ export async function runAssembly(parts: AssemblyParts, options: Partial<StackOp
 
 const credentials = { accessKeyId: 'local', secretAccessKey: 'local' };
 
+export interface SeparateStack {
+  readonly process: ChildProcess;
+  readonly stack: Pick<Stack, 'apiUrl' | 'region' | 'endpoints'>;
+  /** Resolves with the exit code, or null after a signal. */
+  readonly ended: Promise<number | null>;
+}
+
+/** Runs an assembly in a process of its own; it is killed after the test if it has not ended by then. */
+export async function runSeparately(assemblyDir: string, stateDir: string): Promise<SeparateStack> {
+  const program = fileURLToPath(new URL('./assembly-main.ts', import.meta.url));
+  const main = spawn(process.execPath, [program, assemblyDir, stateDir], { stdio: ['ignore', 'pipe', 'inherit'] });
+  onTestFinished(() => void main.kill('SIGKILL'));
+  const ended = new Promise<number | null>((resolve) => main.once('exit', resolve));
+  const stack = await new Promise<SeparateStack['stack']>((resolve) => {
+    createInterface({ input: main.stdout }).once('line', (line) => resolve(JSON.parse(line)));
+  });
+  return { process: main, stack, ended };
+}
+
 /** What an SDK client needs to reach one of the stack's services. */
-export function clientFor(stack: Stack, service: keyof Stack['endpoints']) {
+export function clientFor(stack: Pick<Stack, 'region' | 'endpoints'>, service: keyof Stack['endpoints']) {
   return { region: stack.region, credentials, endpoint: stack.endpoints[service], maxAttempts: 1 };
 }
 

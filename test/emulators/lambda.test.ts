@@ -4,7 +4,16 @@
 // https://github.com/aws/aws-lambda-runtime-interface-emulator.
 import { InvokeCommand, LambdaClient } from '@aws-sdk/client-lambda';
 import { expect, test, vi } from 'vitest';
-import { type AssemblyParts, clientFor, isGone, runAssembly, type TestStack } from './assembly.ts';
+import {
+  type AssemblyParts,
+  clientFor,
+  isGone,
+  runAssembly,
+  runSeparately,
+  scratchDir,
+  type TestStack,
+  writeAssembly,
+} from './assembly.ts';
 
 const echo = 'export const handler = async (event) => event;';
 
@@ -264,4 +273,18 @@ test('stop leaves no process behind and ends quickly, whatever runs', async () =
   expect(performance.now() - startMs).toBeLessThan(3_000);
   expect(isGone(pid)).toBe(true);
   expect(await running).toBe('cut off');
+});
+
+test('after a stop nothing is left that keeps the process from ending', async () => {
+  const functions = { Fn: { source: echo, isolation: 'process' as const }, Other: echo };
+  const { process: main, stack, ended } = await runSeparately(writeAssembly({ functions }), scratchDir());
+  const client = new LambdaClient(clientFor(stack, 'lambda'));
+  await invoke(client, 'Fn');
+  await invoke(client, 'Other');
+
+  const startMs = performance.now();
+  main.kill('SIGTERM');
+
+  expect(await ended).toBe(0);
+  expect(performance.now() - startMs).toBeLessThan(3_000);
 });

@@ -1,10 +1,7 @@
 // Expectations: https://docs.aws.amazon.com/step-functions/latest/apireference/API_StartExecution.html and
 // …/API_StopExecution.html, https://docs.aws.amazon.com/step-functions/latest/dg/connect-lambda.html,
 // …/dg/concepts-error-handling.html, …/dg/service-quotas.html, …/dg/eventbridge-integration.html.
-import { spawn } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
-import { createInterface } from 'node:readline';
-import { fileURLToPath } from 'node:url';
 import {
   DescribeExecutionCommand,
   ListExecutionsCommand,
@@ -12,9 +9,17 @@ import {
   StartExecutionCommand,
   StopExecutionCommand,
 } from '@aws-sdk/client-sfn';
-import { expect, onTestFinished, test, vi } from 'vitest';
+import { expect, test, vi } from 'vitest';
 import { compileMachine } from '../../local/stepfunctions/machine.ts';
-import { clientFor, isGone, runAssembly, scratchDir, type TestStack, writeAssembly } from './assembly.ts';
+import {
+  clientFor,
+  isGone,
+  runAssembly,
+  runSeparately,
+  type SeparateStack,
+  scratchDir,
+  writeAssembly,
+} from './assembly.ts';
 
 const machineArn = 'arn:aws:states:us-east-1:000000000000:stateMachine:Machine';
 const invokeResource = 'arn:aws:states:::lambda:invoke';
@@ -35,7 +40,7 @@ function task(functionName: string, more: object = { End: true }) {
   return { Type: 'Task', Resource: invokeResource, Parameters, ...more };
 }
 
-function sfn(stack: TestStack) {
+function sfn(stack: SeparateStack['stack']) {
   const client = new SFNClient(clientFor(stack, 'sfn'));
   const start = (name: string, input: unknown = {}) =>
     client.send(new StartExecutionCommand({ stateMachineArn: machineArn, name, input: JSON.stringify(input) }));
@@ -415,12 +420,7 @@ test('executions survive a kill of the whole stack: a running task fails with Ru
     },
   };
   const assemblyDir = writeAssembly(parts, dir);
-  const program = fileURLToPath(new URL('./assembly-main.ts', import.meta.url));
-  const main = spawn(process.execPath, [program, assemblyDir, stateDir], { stdio: ['ignore', 'pipe', 'inherit'] });
-  onTestFinished(() => void main.kill('SIGKILL'));
-  const started = await new Promise<TestStack>((resolve) => {
-    createInterface({ input: main.stdout }).once('line', (line) => resolve(JSON.parse(line)));
-  });
+  const { process: main, stack: started, ended } = await runSeparately(assemblyDir, stateDir);
   const before = sfn(started);
   const file = `${stateDir}/pid`;
   const startMs = Date.now();
@@ -432,7 +432,7 @@ test('executions survive a kill of the whole stack: a running task fails with Ru
   });
 
   main.kill('SIGKILL');
-  await new Promise((resolve) => main.once('exit', resolve));
+  await ended;
   await vi.waitFor(() => expect(isGone(pid)).toBe(true), { timeout: 3_000 });
   const restartedMs = Date.now() - startMs;
 

@@ -250,6 +250,7 @@ test('an address that CDK puts together from the id of the API is the local one'
 });
 
 test('a schedule runs once at the start and then at its rate', async () => {
+  const startMs = performance.now();
   const stack = await runAssembly(
     {
       functions: { Tick: `export const handler = async (event) => console.log(event['detail-type'] ?? event.own);` },
@@ -269,11 +270,10 @@ test('a schedule runs once at the start and then at its rate', async () => {
     },
     { scheduleScale: 300 },
   );
-  const startMs = performance.now();
 
   const count = (line: string) => stack.lines.filter((one) => one === `Tick: ${line}`).length;
-  await vi.waitFor(() => expect([count('Scheduled Event'), count('constant')]).toEqual([3, 3]), { interval: 10 });
-  expect(performance.now() - startMs).toBeGreaterThan(350);
+  await vi.waitFor(() => expect(Math.min(count('Scheduled Event'), count('constant'))).toBeGreaterThanOrEqual(3));
+  expect(performance.now() - startMs).toBeGreaterThanOrEqual(400);
 });
 
 test('a schedule or a pattern that is not known is refused', async () => {
