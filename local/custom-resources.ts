@@ -1,6 +1,7 @@
 // Custom resources: CloudFormation's request to the function behind ServiceToken, and the answer that the function
 // PUTs to ResponseURL. https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/crpg-ref.html
 import { randomUUID } from 'node:crypto';
+import { setTimeout as pause } from 'node:timers/promises';
 import type { Service } from './control.ts';
 import type { InvokeOutcome } from './lambda/lambdas.ts';
 import type { Database } from './sqlite.ts';
@@ -10,6 +11,8 @@ const responsePath = '/cloudformation-responses/';
 const maxResponseBytes = 4096;
 /** CloudFormation waits an hour; nobody wants to locally. */
 const responseTimeoutMs = 60_000;
+/** How long a function may take to return after its answer. */
+const returnMs = 500;
 
 export interface CustomResource {
   readonly physicalId: string;
@@ -136,13 +139,16 @@ export function createCustomResources(options: CustomResourcesOptions): CustomRe
         ResourceProperties: properties,
         ...more,
       });
-      const invoked = invoke(functionArn, payload).then((outcome) => {
+      const invocation = invoke(functionArn, payload);
+      const invoked = invocation.then((outcome) => {
         if (outcome.kind === 'result') return answered.promise;
         const why =
           outcome.kind === 'error' ? `${outcome.error.errorType}: ${outcome.error.errorMessage}` : outcome.kind;
         throw new Error(`${logicalId}: its function ${functionArn} failed: ${why}`);
       });
       const answer = await Promise.race([invoked, answered.promise]);
+      // The function returns in a moment, and the next resource finds its sandbox warm.
+      await Promise.race([invocation, pause(returnMs, undefined, { ref: false })]);
       if (answer.Status === 'SUCCESS') return answer;
       throw new Error(`${logicalId} (${type}) failed: ${answer.Reason ?? 'the function gave no reason'}`);
     } finally {
