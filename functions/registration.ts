@@ -1,4 +1,5 @@
 import { Ajv2020 } from 'ajv/dist/2020.js';
+import addFormats from 'ajv-formats';
 import { commit, type Table } from '../aws/dynamo.ts';
 import { readTypes } from '../aws/reads.ts';
 import { maxThreadCount } from '../core/limits.ts';
@@ -104,8 +105,15 @@ const taken = (type: string, owner: string, other: string) =>
     `Job type ${type} of ${owner} is registered by ${other} already. Rename one of them, or remove ${other} first.`,
   );
 
-function schemaProblem(schema: unknown): string | undefined {
-  const ajv = new Ajv2020({ strict: false });
-  if (typeof schema !== 'object' || schema === null || Array.isArray(schema)) return 'it is not an object';
-  return ajv.validateSchema(schema) === true ? undefined : ajv.errorsText(ajv.errors);
+/** Compiled as the API compiles it at a type's first use: what cannot be, must not be registered. */
+function schemaProblem(schema: Readonly<Record<string, unknown>>): string | undefined {
+  const ajv = new Ajv2020({ strict: false, logger: false });
+  addFormats.default(ajv);
+  const { $id: _id, ...rest } = schema;
+  try {
+    ajv.compile(rest);
+    return undefined;
+  } catch (error) {
+    return (error as Error).message;
+  }
 }

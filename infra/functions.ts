@@ -1,6 +1,6 @@
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { Duration, RemovalPolicy } from 'aws-cdk-lib';
+import { Duration, RemovalPolicy, Stack } from 'aws-cdk-lib';
 import type { ISecurityGroup, IVpc } from 'aws-cdk-lib/aws-ec2';
 import { Effect, ManagedPolicy, PolicyStatement, Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
 import {
@@ -13,7 +13,7 @@ import {
   SystemLogLevel,
 } from 'aws-cdk-lib/aws-lambda';
 import { LogGroup } from 'aws-cdk-lib/aws-logs';
-import type { Construct } from 'constructs';
+import { Construct } from 'constructs';
 import type { EnvOf, EnvSpec } from '../functions/env.ts';
 import { bundle, type Credentials } from './bundle.ts';
 import { projectRoot } from './runners.ts';
@@ -56,31 +56,39 @@ export function makeFunction(scope: Construct, id: string, settings: FunctionSet
   }
   for (const statement of settings.statements) role.addToPolicy(statement);
   role.addToPolicy(allow(['logs:CreateLogStream', 'logs:PutLogEvents'], [logGroup.logGroupArn]));
-  const code = bundle(settings.entry, settings.credentials);
+  return new LambdaFunction(scope, id, {
+    code: makeCode(scope, `${id}Code`, settings),
+    handler: 'index.handler',
+    description: settings.description,
+    runtime: Runtime.NODEJS_24_X,
+    architecture: Architecture.ARM_64,
+    memorySize: settings.memoryMb ?? 512,
+    timeout: Duration.seconds(settings.timeoutSeconds),
+    environment: { ...settings.environment },
+    role,
+    logGroup,
+    loggingFormat: LoggingFormat.JSON,
+    // Lambda's own START, END and REPORT lines of every invocation cost more than they tell.
+    systemLogLevelV2: SystemLogLevel.WARN,
+    ...(network && { vpc: network.vpc, securityGroups: [...network.securityGroups] }),
+    ...(settings.reservedConcurrency !== undefined && {
+      reservedConcurrentExecutions: settings.reservedConcurrency,
+    }),
+    ...(settings.recursiveLoop && { recursiveLoop: settings.recursiveLoop }),
+  });
+}
+
+function makeCode(scope: Construct, id: string, { entry, credentials }: FunctionSettings): Code {
+  // Commands that deploy nothing, such as `cdk list` and `cdk destroy`, and tests of the template alone.
+  if (!Stack.of(scope).bundlingRequired) return Code.fromInline('// not bundled');
+  const folder = bundle(entry, credentials);
   try {
-    // CDK copies the code now, into its assembly.
-    return new LambdaFunction(scope, id, {
-      code: Code.fromAsset(code),
-      handler: 'index.handler',
-      description: settings.description,
-      runtime: Runtime.NODEJS_24_X,
-      architecture: Architecture.ARM_64,
-      memorySize: settings.memoryMb ?? 512,
-      timeout: Duration.seconds(settings.timeoutSeconds),
-      environment: { ...settings.environment },
-      role,
-      logGroup,
-      loggingFormat: LoggingFormat.JSON,
-      // Lambda's own START, END and REPORT lines of every invocation cost more than they tell.
-      systemLogLevelV2: SystemLogLevel.WARN,
-      ...(network && { vpc: network.vpc, securityGroups: [...network.securityGroups] }),
-      ...(settings.reservedConcurrency !== undefined && {
-        reservedConcurrentExecutions: settings.reservedConcurrency,
-      }),
-      ...(settings.recursiveLoop && { recursiveLoop: settings.recursiveLoop }),
-    });
+    const code = Code.fromAsset(folder);
+    // Copies the code into the assembly now, not when a function is made of it.
+    code.bind(new Construct(scope, id));
+    return code;
   } finally {
-    rmSync(code, { recursive: true });
+    rmSync(folder, { recursive: true });
   }
 }
 

@@ -4,6 +4,7 @@ import { readdir, readFile } from 'node:fs/promises';
 import { basename, isAbsolute, join, relative, resolve, sep } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { Ajv2020 } from 'ajv/dist/2020.js';
+import addFormats from 'ajv-formats';
 import { build } from 'esbuild';
 import { collect, type JobType, type RunnerSource } from '../core/registry.ts';
 import type { RunnerManifest, TypeOptions } from '../schemas/runner-manifest.ts';
@@ -45,18 +46,20 @@ export async function findRunners(
     problems.push(`plugins names ${plugin}, but there is no folder ${folderName(path)}. Correct the name or the path.`);
     return [];
   });
-  const sources: RunnerSource[] = [];
   const found: { readonly path: string; readonly source: RunnerSource }[] = [];
-  for (const path of [...new Set([...builtIn, ...chosen])].sort()) {
+  for (const path of new Set([...builtIn, ...chosen])) {
     try {
-      const source = await readRunner(path);
-      sources.push(source);
-      found.push({ path, source });
+      found.push({ path, source: await readRunner(path) });
     } catch (error) {
       problems.push(`${folderName(path)}: ${error instanceof Error ? error.message : error}`);
     }
   }
-  const collected = collect(sources, typeOptions);
+  // By name, so that the template is the same on every machine.
+  found.sort((a, b) => (a.source.folder < b.source.folder ? -1 : 1));
+  const collected = collect(
+    found.map(({ source }) => source),
+    typeOptions,
+  );
   if (!collected.ok) problems.push(...collected.problems);
   const types = collected.ok ? collected.types : [];
   for (const { type, folder, schema } of types) {
@@ -121,7 +124,12 @@ async function exportsOf(path: string): Promise<readonly string[]> {
   return Object.values(metafile.outputs).flatMap((output) => output.exports);
 }
 
-function schemaProblem(schema: object): string | undefined {
-  const ajv = new Ajv2020({ strict: false });
-  return ajv.validateSchema(schema) === true ? undefined : ajv.errorsText(ajv.errors);
+/** As registration will check it (functions/registration.ts), but before anything is deployed. */
+function schemaProblem({ $id: _id, ...schema }: Readonly<Record<string, unknown>>): string | undefined {
+  try {
+    addFormats.default(new Ajv2020({ strict: false, logger: false })).compile(schema);
+    return undefined;
+  } catch (error) {
+    return (error as Error).message;
+  }
 }

@@ -54,7 +54,9 @@ export function readSettings(context: Readonly<Record<string, unknown>>): Settin
       return parse(value);
     } catch (error) {
       if (!(error instanceof Wrong)) throw error;
-      problems.push(`${name} ${error.message}, not ${JSON.stringify(value)}.`);
+      // What was given may hold a password, by mistake.
+      const isPrivate = name === 'archivesspace_secret_arn' || String(value).includes('@');
+      problems.push(`${name} ${error.message}${isPrivate ? '' : `, not ${JSON.stringify(value)}`}.`);
       return standard;
     }
   };

@@ -8,7 +8,7 @@ import { SqsDestination } from 'aws-cdk-lib/aws-lambda-destinations';
 import { SqsEventSource } from 'aws-cdk-lib/aws-lambda-event-sources';
 import { LogGroup } from 'aws-cdk-lib/aws-logs';
 import { Queue, QueueEncryption } from 'aws-cdk-lib/aws-sqs';
-import { DefinitionBody, LogLevel, StateMachine } from 'aws-cdk-lib/aws-stepfunctions';
+import { DefinitionBody, LogLevel, StateMachine, StateMachineType } from 'aws-cdk-lib/aws-stepfunctions';
 import type { Construct } from 'constructs';
 import { maxLanes } from '../core/limits.ts';
 import * as env from '../functions/env.ts';
@@ -367,6 +367,7 @@ function makeMachine(
   role.addToPolicy(allow(['lambda:InvokeFunction'], [finisher.functionArn, ...runnerArns]));
   return new StateMachine(stack, 'Machine', {
     stateMachineName: name,
+    stateMachineType: StateMachineType.STANDARD,
     role,
     definitionBody: DefinitionBody.fromString(stack.toJsonString(workflow(Aws.PARTITION, finisher.functionArn))),
     logs: {

@@ -1,0 +1,265 @@
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { CreateTableCommand, DynamoDBClient, waitUntilTableExists } from '@aws-sdk/client-dynamodb';
+import type { CloudFormationCustomResourceEvent, Context } from 'aws-lambda';
+import { afterAll, beforeAll, beforeEach, expect, test, vi } from 'vitest';
+import type { Table } from '../../aws/dynamo.ts';
+import { readBoard, readType, readTypes } from '../../aws/reads.ts';
+import type { TypeRegistration } from '../../functions/registration.ts';
+import { startDynamoDb } from '../../local/dynamodb/server.ts';
+
+interface Answer {
+  readonly Status: string;
+  readonly Reason?: string;
+  readonly PhysicalResourceId: string;
+  readonly RequestId: string;
+}
+
+const answers: { readonly contentType: string | undefined; readonly body: Answer }[] = [];
+/** Stands in for the bucket that CloudFormation takes answers in. */
+const cloudFormation = createServer((request, response) => {
+  let text = '';
+  request.on('data', (chunk) => {
+    text += chunk;
+  });
+  request.on('end', () => {
+    answers.push({ contentType: request.headers['content-type'], body: JSON.parse(text) });
+    response.end();
+  });
+});
+let responseUrl: string;
+let dynamodb: Awaited<ReturnType<typeof startDynamoDb>>;
+let client: DynamoDBClient;
+let table: Table;
+let handler: (event: CloudFormationCustomResourceEvent, context: Context) => Promise<unknown>;
+
+beforeAll(async () => {
+  dynamodb = await startDynamoDb();
+  await new Promise<void>((resolve) => cloudFormation.listen(0, '127.0.0.1', resolve));
+  responseUrl = `http://127.0.0.1:${(cloudFormation.address() as AddressInfo).port}/answer`;
+  vi.stubEnv('AWS_ENDPOINT_URL_DYNAMODB', dynamodb.endpoint);
+  vi.stubEnv('AWS_REGION', 'eu-west-1');
+  vi.stubEnv('AWS_ACCESS_KEY_ID', 'local');
+  vi.stubEnv('AWS_SECRET_ACCESS_KEY', 'local');
+  vi.stubEnv('POWERTOOLS_LOG_LEVEL', 'SILENT');
+  vi.stubEnv('TABLE', 'jobs');
+  client = new DynamoDBClient({});
+  await client.send(
+    new CreateTableCommand({
+      TableName: 'jobs',
+      BillingMode: 'PAY_PER_REQUEST',
+      AttributeDefinitions: ['pk', 'sk'].map((name) => ({ AttributeName: name, AttributeType: 'S' as const })),
+      KeySchema: [
+        { AttributeName: 'pk', KeyType: 'HASH' },
+        { AttributeName: 'sk', KeyType: 'RANGE' },
+      ],
+    }),
+  );
+  await waitUntilTableExists({ client, maxWaitTime: 5, minDelay: 0.02, maxDelay: 0.05 }, { TableName: 'jobs' });
+  table = { client, name: 'jobs' };
+  handler = (await import('../../functions/register.ts')).handler as typeof handler;
+});
+
+afterAll(async () => {
+  client.destroy();
+  cloudFormation.close();
+  await dynamodb.close();
+  vi.unstubAllEnvs();
+});
+
+/** Each test has owners and types of its own. */
+let n = 0;
+beforeEach(() => {
+  n++;
+});
+const owner = (name: string) => `plugins/${name}_${n}`;
+const typeName = (name: string) => `${name}_${n}_job`;
+
+const aType = (type: string, more: Partial<TypeRegistration> = {}): TypeRegistration => ({
+  type,
+  schema: { $id: type, type: 'object' },
+  version: 'v1',
+  hidden: false,
+  createPermissions: ['import_records'],
+  cancelPermissions: [],
+  graceSeconds: 30,
+  concurrent: false,
+  ...more,
+});
+
+const context = { getRemainingTimeInMillis: () => 60_000, functionName: 'register' } as Context;
+const request = {
+  ServiceToken: 'arn',
+  ResponseURL: '',
+  StackId: 'stack',
+  RequestId: 'request-1',
+  LogicalResourceId: 'L',
+};
+
+/** Sends one event and gives CloudFormation's view of the answer. */
+async function send(
+  ResourceType: string,
+  RequestType: 'Create' | 'Update' | 'Delete',
+  properties: Record<string, unknown>,
+  physicalId = 'known',
+): Promise<Answer> {
+  const event = {
+    ...request,
+    ResponseURL: responseUrl,
+    ResourceType,
+    RequestType,
+    ResourceProperties: { ServiceToken: 'arn', ...properties },
+    ...(RequestType !== 'Create' && { PhysicalResourceId: physicalId }),
+    ...(RequestType === 'Update' && { OldResourceProperties: { ServiceToken: 'arn' } }),
+  };
+  const before = answers.length;
+  await handler(event as CloudFormationCustomResourceEvent, context);
+  expect(answers.length).toBe(before + 1);
+  const answer = answers.at(-1);
+  expect(answer?.contentType || undefined).toBeUndefined();
+  expect(answer?.body.RequestId).toBe('request-1');
+  return answer?.body as Answer;
+}
+
+const sendLimit = (kind: 'Create' | 'Update' | 'Delete', Limit: string) =>
+  send('Custom::JobThreadCount', kind, { Limit });
+const sendTypes = (
+  kind: 'Create' | 'Update' | 'Delete',
+  who: string,
+  types: readonly TypeRegistration[],
+  Runner = 'arn:aws:lambda:eu-west-1:123456789012:function:runner',
+) => send('Custom::JobTypes', kind, { Owner: who, Runner, Types: types.map((type) => JSON.stringify(type)) });
+
+test('types before there are settings are refused, and the answer says what is missing', async () => {
+  const answer = await sendTypes('Create', owner('early'), [aType(typeName('early'))]);
+
+  expect(answer).toMatchObject({ Status: 'FAILED', Reason: expect.stringContaining('no settings yet') });
+});
+
+test('the first deploy makes the settings, a later one changes the limit, and deleting keeps them', async () => {
+  expect(await sendLimit('Create', '2')).toMatchObject({ Status: 'SUCCESS', PhysicalResourceId: 'settings' });
+  expect((await readBoard(table)).settings).toMatchObject({ limit: 2, paused: false });
+
+  await sendLimit('Update', '5');
+  expect((await readBoard(table)).settings.limit).toBe(5);
+
+  expect(await sendLimit('Delete', '5')).toMatchObject({ Status: 'SUCCESS', PhysicalResourceId: 'known' });
+  expect((await readBoard(table)).settings.limit).toBe(5);
+});
+
+test('a limit that is none is refused', async () => {
+  expect(await sendLimit('Update', '-1')).toMatchObject({
+    Status: 'FAILED',
+    Reason: 'The limit must be a whole number from 0 to 100, not -1.',
+  });
+});
+
+test('a registered type can be created by the API and started by a dispatcher', async () => {
+  const type = typeName('report');
+
+  const answer = await sendTypes('Create', owner('reports'), [aType(type, { timeLimitSeconds: 60 })], 'arn:runner');
+
+  expect(answer).toMatchObject({ Status: 'SUCCESS', PhysicalResourceId: `types:${owner('reports')}` });
+  expect(await readType(table, type)).toMatchObject({
+    owner: owner('reports'),
+    schema: JSON.stringify({ $id: type, type: 'object' }),
+    createPermissions: ['import_records'],
+  });
+  expect((await readBoard(table)).settings.types[type]).toEqual({
+    runner: 'arn:runner',
+    concurrent: false,
+    graceSeconds: 30,
+    timeLimitSeconds: 60,
+    version: 'v1',
+  });
+});
+
+test('an update changes types, adds new ones and retires those that are no longer listed', async () => {
+  const [stays, goes, comes] = [typeName('stays'), typeName('goes'), typeName('comes')];
+  await sendTypes('Create', owner('a'), [aType(stays), aType(goes)]);
+
+  await sendTypes('Update', owner('a'), [aType(stays, { hidden: true, version: 'v2' }), aType(comes)]);
+
+  const { types } = (await readBoard(table)).settings;
+  expect(await readType(table, stays)).toMatchObject({ hidden: true, version: 'v2' });
+  expect(await readType(table, comes)).toBeDefined();
+  expect(await readType(table, goes)).toBeUndefined();
+  expect(types[goes]?.retired).toBeGreaterThan(0);
+  expect(types[stays]?.retired).toBeUndefined();
+});
+
+test('a type that another owner registered is refused by both names, and nothing of the request is written', async () => {
+  const [mine, theirs] = [typeName('mine'), typeName('theirs')];
+  await sendTypes('Create', owner('first'), [aType(theirs, { version: 'first' })]);
+
+  const answer = await sendTypes('Create', owner('second'), [aType(mine), aType(theirs, { version: 'second' })]);
+
+  expect(answer.Status).toBe('FAILED');
+  expect(answer.Reason).toContain(
+    `Job type ${theirs} of ${owner('second')} is registered by ${owner('first')} already.`,
+  );
+  expect(await readType(table, theirs)).toMatchObject({ owner: owner('first'), version: 'first' });
+  expect(await readType(table, mine)).toBeUndefined();
+});
+
+test('the delete that CloudFormation sends after a refused create takes nothing from the other owner', async () => {
+  const theirs = typeName('theirs');
+  await sendTypes('Create', owner('first'), [aType(theirs)]);
+  await sendTypes('Create', owner('second'), [aType(theirs)]);
+
+  expect(await sendTypes('Delete', owner('second'), [aType(theirs)])).toMatchObject({ Status: 'SUCCESS' });
+
+  expect(await readType(table, theirs)).toMatchObject({ owner: owner('first') });
+  expect((await readBoard(table)).settings.types[theirs]?.retired).toBeUndefined();
+});
+
+test('deleting an owner retires its types, and they can be registered again, by anybody', async () => {
+  const type = typeName('back');
+  await sendTypes('Create', owner('old'), [aType(type)]);
+
+  await sendTypes('Delete', owner('old'), [aType(type)]);
+  const retired = (await readBoard(table)).settings.types[type]?.retired;
+  const again = await sendTypes('Create', owner('new'), [aType(type, { concurrent: true })]);
+
+  expect(retired).toBeGreaterThan(0);
+  expect(again.Status).toBe('SUCCESS');
+  expect((await readBoard(table)).settings.types[type]).toMatchObject({ concurrent: true });
+  expect((await readBoard(table)).settings.types[type]?.retired).toBeUndefined();
+  expect((await readTypes(table)).filter((known) => known.type === type)).toMatchObject([{ owner: owner('new') }]);
+});
+
+test.each([
+  ['is not one', { type: 'objekt' }, 'schema is invalid'],
+  ['refers to nothing', { $ref: '#/$defs/missing' }, "can't resolve reference"],
+  ['has a pattern that is none', { properties: { a: { pattern: '(' } } }, 'Invalid regular expression'],
+])('a schema that %s is refused before anything is written', async (_, schema, why) => {
+  const [good, bad] = [typeName('good'), typeName('bad')];
+
+  const answer = await sendTypes('Create', owner('schemas'), [aType(good), aType(bad, { schema })]);
+
+  expect(answer.Status).toBe('FAILED');
+  expect(answer.Reason).toContain(`The schema of job type ${bad} is not a JSON Schema (2020-12)`);
+  expect(answer.Reason).toContain(why);
+  expect(await readType(table, good)).toBeUndefined();
+});
+
+test('a resource that it does not know is answered, not left to time out', async () => {
+  expect(await send('Custom::Other', 'Create', {})).toMatchObject({
+    Status: 'FAILED',
+    Reason: 'The register function does not know resources of type Custom::Other.',
+  });
+});
+
+test('an answer that CloudFormation does not take makes the invocation fail, so that Lambda repeats it', async () => {
+  const event = {
+    ...request,
+    ResponseURL: 'http://127.0.0.1:9/closed',
+    ResourceType: 'Custom::JobThreadCount',
+    RequestType: 'Update',
+    PhysicalResourceId: 'settings',
+    ResourceProperties: { ServiceToken: 'arn', Limit: '5' },
+    OldResourceProperties: {},
+  };
+
+  await expect(handler(event as unknown as CloudFormationCustomResourceEvent, context)).rejects.toThrow();
+});

@@ -1,0 +1,80 @@
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { expect, onTestFinished, test } from 'vitest';
+import { findRunners } from '../../infra/runners.ts';
+
+/** A plugin's folder with these files; `null` leaves one of the usual ones out. */
+function plugin(name: string, files: Readonly<Record<string, string | null>> = {}): string {
+  const parent = mkdtempSync(join(tmpdir(), 'plugins-'));
+  onTestFinished(() => rmSync(parent, { recursive: true }));
+  const usual = {
+    'manifest.ts': 'export const manifest = { types: { report_job: {} } };',
+    'runner.ts':
+      "import './not-there.ts';\nexport async function run() {}\nexport const handler = run;\nthrow new Error('This ran.');",
+    'schemas/report_job.json': '{"$id": "report_job", "type": "object"}',
+  };
+  for (const [file, text] of Object.entries({ ...usual, ...files })) {
+    if (text === null) continue;
+    const path = join(parent, name, file);
+    mkdirSync(dirname(path), { recursive: true });
+    writeFileSync(path, text);
+  }
+  return join(parent, name);
+}
+
+test('a deployment carries the built-in runners, and no plugin that was not chosen', async () => {
+  const runners = await findRunners([], {});
+
+  expect(runners.map(({ folder }) => folder)).toEqual(['runners/import_job']);
+  expect(runners[0]?.types).toMatchObject([{ type: 'import_job', createPermissions: ['import_records'] }]);
+});
+
+test('a plugin is chosen by its name below plugins/, or by the path of its folder, and none of its code runs', async () => {
+  const runners = await findRunners(['jobs_example', plugin('reports')], {});
+
+  expect(runners.map(({ folder, types }) => [folder, types.map(({ type }) => type)])).toEqual([
+    ['plugins/jobs_example', ['slow_nothing_job', 'slow_serial_job']],
+    ['plugins/reports', ['report_job']],
+    ['runners/import_job', ['import_job']],
+  ]);
+});
+
+test.each<[string, Record<string, string | null>, string]>([
+  ['has no manifest', { 'manifest.ts': null }, 'plugins/reports: there is no manifest.ts'],
+  ['exports no manifest', { 'manifest.ts': 'export {};' }, 'plugins/reports: manifest.ts exports no `manifest`'],
+  ['has no runner', { 'runner.ts': null }, 'plugins/reports/runner.ts exports no `run`'],
+  ['has a runner without a handler', { 'runner.ts': 'export async function run() {}' }, 'exports no `handler`'],
+  ['has a runner that cannot be parsed', { 'runner.ts': 'export const = 1' }, 'plugins/reports: '],
+  ['has no schema', { 'schemas/report_job.json': null }, 'Add plugins/reports/schemas/report_job.json'],
+  ['has a schema that is no JSON', { 'schemas/report_job.json': '{' }, 'the schema report_job.json is not JSON'],
+  [
+    'has a schema that is no JSON Schema',
+    { 'schemas/report_job.json': '{"type": "objekt"}' },
+    'is not a JSON Schema (2020-12)',
+  ],
+  [
+    'has a schema of another type',
+    { 'schemas/other_job.json': '{}' },
+    'no type of plugins/reports/manifest.ts is called other_job',
+  ],
+  [
+    'takes a type that is taken',
+    {
+      'manifest.ts': 'export const manifest = { types: { import_job: {} } };',
+      'schemas/report_job.json': null,
+      'schemas/import_job.json': '{}',
+    },
+    'Job type import_job is registered twice: by',
+  ],
+])('a plugin that %s is refused, and the message says where', async (_, files, message) => {
+  await expect(findRunners([plugin('reports', files)], {})).rejects.toThrow(message);
+});
+
+test('all problems of all plugins are said at once', async () => {
+  const broken = [plugin('first', { 'manifest.ts': null }), plugin('second', { 'runner.ts': null }), 'third'];
+
+  await expect(findRunners(broken, { nothing_job: {} })).rejects.toThrow(
+    /plugins names third.*plugins\/first: there is no manifest.*plugins\/second\/runner\.ts.*type_options names nothing_job/s,
+  );
+});
