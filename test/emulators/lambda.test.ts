@@ -249,6 +249,18 @@ test('an asynchronous invocation is accepted at once and runs', async () => {
   await vi.waitFor(() => expect(stack.lines).toContain('Fn: hello'));
 });
 
+test('an asynchronous invocation that is throttled runs later', async () => {
+  const source = `export const handler = async ({ word, ms = 0 }) => { await new Promise((done) => setTimeout(done, ms)); console.log(word); };`;
+  const { stack, client } = await start({ Fn: { source, properties: { ReservedConcurrentExecutions: 1 } } });
+  const invokeLater = (event: object) =>
+    client.send(new InvokeCommand({ FunctionName: 'Fn', InvocationType: 'Event', Payload: JSON.stringify(event) }));
+
+  await invokeLater({ word: 'first', ms: 200 });
+  await invokeLater({ word: 'second' });
+
+  await vi.waitFor(() => expect(stack.lines).toEqual(['Fn: first', 'Fn: second']), { timeout: 3_000 });
+});
+
 test('what functions print goes to the log line by line', async () => {
   const source = `import { writeSync } from 'node:fs';
     export const handler = async () => { console.log('one\\ntwo'); console.error('three'); writeSync(1, 'four\\n'); };`;
