@@ -1,0 +1,523 @@
+// The job's state machine: which command is accepted in which state of job and run. Every command is its conditions.
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { type Heads, next } from '../../core/dispatch.ts';
+import {
+  type Board,
+  type DispatchType,
+  fromItem,
+  type Hold,
+  type Job,
+  noEnds,
+  type QueueRow,
+  type Run,
+  type RunningJob,
+  type Settings,
+  type Slot,
+} from '../../core/job.ts';
+import * as commands from '../../core/table.ts';
+import { keys } from '../../core/table.ts';
+import type { Item, Transaction, Write } from '../../core/writes.ts';
+import { applyTransaction, type Items, nameOf } from '../model/store.ts';
+import { newJob } from './service-helpers.ts';
+
+const free: DispatchType = { runner: 'arn', concurrent: true, graceSeconds: 30, version: '1' };
+const serial: DispatchType = { ...free, concurrent: false };
+
+const id = 7;
+const type = 'serial_job';
+const token = 't';
+const run = { id, type, token };
+
+function done(items: Items, transaction: Transaction | Write): void {
+  expect(applyTransaction(items, transaction)).toEqual({ done: true });
+}
+const itemAt = (items: Items, key: { pk: string; sk: string }) => items.get(nameOf(key));
+const jobIn = (items: Items) => fromItem<Job>(itemAt(items, keys.job(id)) ?? {});
+const runIn = (items: Items) => fromItem<Run>(itemAt(items, keys.run(type, id)) ?? {});
+const rowIn = (items: Items) => fromItem<QueueRow>(itemAt(items, keys.queue(type, id)) ?? { id, type });
+
+/** The ways a job goes, each step by the command that the service uses. */
+function stateOf(name: State): Items {
+  const items: Items = new Map();
+  const queued = () => done(items, commands.create(newJob(id, type)));
+  const claimed = () => {
+    queued();
+    done(items, commands.claim({ row: rowIn(items), slot: 0, token, type: serial, now: 10 }));
+  };
+  const open = () => {
+    claimed();
+    done(items, commands.claimSegment(run, 1, 'c1', 100));
+  };
+  const settled = (outcome: 'completed' | 'failed' | 'canceled') =>
+    done(items, commands.settle(run, { outcome, ends: noEnds }, 50));
+  switch (name) {
+    case 'no job':
+      break;
+    case 'queued':
+      queued();
+      break;
+    case 'canceled while queued':
+      queued();
+      done(items, commands.cancelQueued(jobIn(items), 'manager', 9));
+      break;
+    case 'claimed':
+      claimed();
+      break;
+    case 'in segment 1':
+      open();
+      break;
+    case 'between segments':
+      open();
+      done(items, commands.closeSegment(run, 1, '{}', noEnds));
+      break;
+    case 'asked to stop':
+      open();
+      done(items, commands.requestCancel(jobIn(items) as RunningJob, 'manager', 20));
+      break;
+    case 'said its end':
+      open();
+      done(items, commands.endRun(run, 1, { outcome: 'completed' }, noEnds));
+      break;
+    case 'completed':
+      open();
+      done(items, commands.endRun(run, 1, { outcome: 'completed' }, noEnds));
+      settled('completed');
+      break;
+    case 'failed, revoked':
+      open();
+      settled('failed');
+      done(items, commands.revoke(run));
+      break;
+    default:
+      name satisfies never;
+  }
+  return items;
+}
+
+const states = [
+  'no job',
+  'queued',
+  'canceled while queued',
+  'claimed',
+  'in segment 1',
+  'between segments',
+  'asked to stop',
+  'said its end',
+  'completed',
+  'failed, revoked',
+] as const;
+type State = (typeof states)[number];
+
+/** Every command a job's life is made of, as it is sent in any state. */
+const events: Readonly<Record<string, (items: Items) => Transaction | Write>> = {
+  create: () => commands.create(newJob(id, type)),
+  'cancel, seen queued': () => commands.cancelQueued({ id, type } as Job, 'manager', 60),
+  'cancel, seen running': () => commands.requestCancel({ id, type, token } as RunningJob, 'manager', 60),
+  claim: (items) => commands.claim({ row: rowIn(items), slot: 1, token: 'new', type: free, now: 60 }),
+  'fail unstarted': (items) => commands.failQueued(rowIn(items), { kind: 'unregistered_type', reason: 'Gone.' }, 60),
+  'claim segment 1': () => commands.claimSegment(run, 1, 'c9', 200),
+  'claim segment 2': () => commands.claimSegment(run, 2, 'c9', 200),
+  'claim segment 1, old token': () => commands.claimSegment({ ...run, token: 'old' }, 1, 'c9', 200),
+  'progress in segment 1': () => commands.saveProgress(run, 1, { done: 1, total: 2 }),
+  'progress in segment 2': () => commands.saveProgress(run, 2, { done: 1, total: 2 }),
+  'progress, old token': () => commands.saveProgress({ ...run, token: 'old' }, 1, { done: 1, total: 2 }),
+  'checkpoint in segment 1': () => commands.saveState(run, 1, '{}'),
+  'close segment 1': () => commands.closeSegment(run, 1, '{}', noEnds),
+  'say the end in segment 1': () => commands.endRun(run, 1, { outcome: 'completed' }, noEnds),
+  settle: () => commands.settle(run, { outcome: 'completed', ends: noEnds }, 60),
+  'settle, old token': () => commands.settle({ id, token: 'old' }, { outcome: 'completed', ends: noEnds }, 60),
+  revoke: () => commands.revoke(run),
+  'revoke, seen before segment 1': () => commands.revoke(run, { segment: 0, open: false }),
+  'revoke, seen in segment 1': () => commands.revoke(run, { segment: 1, open: true }),
+  'release slot': () => commands.releaseSlot(0, { job: id, token }),
+  'release slot, old token': () => commands.releaseSlot(0, { job: id, token: 'old' }),
+  'release lock': () => commands.releaseLock(type, { job: id, token }),
+  requeue: () => commands.requeue({ id, type } as Job),
+  'settle as lost': () =>
+    commands.settleLost({ id, type, token, slot: 0 } as RunningJob, { outcome: 'failed', ends: noEnds }, 60),
+};
+
+const yes = true;
+const no_ = false;
+describe('a command is accepted in these states:', () => {
+  // In the order of `states`: no job, queued, canceled while queued, claimed, in segment 1, between segments, asked to
+  // stop, said its end, completed, failed and revoked.
+  test.each<[event: string, ...accepted: boolean[]]>([
+    //                                no    queued canq  claimd seg1   betw   stop   said   compl  failed
+    ['create', /*                  */ yes, no_, no_, no_, no_, no_, no_, no_, no_, no_],
+    ['cancel, seen queued', /*     */ no_, yes, no_, no_, no_, no_, no_, no_, no_, no_],
+    ['cancel, seen running', /*    */ no_, no_, no_, yes, yes, yes, no_, yes, no_, no_],
+    ['claim', /*                   */ no_, yes, no_, no_, no_, no_, no_, no_, no_, no_],
+    ['fail unstarted', /*          */ no_, yes, no_, no_, no_, no_, no_, no_, no_, no_],
+    ['claim segment 1', /*         */ no_, no_, no_, yes, no_, no_, no_, no_, no_, no_],
+    ['claim segment 2', /*         */ no_, no_, no_, no_, no_, yes, no_, no_, no_, no_],
+    ['claim segment 1, old token', no_, no_, no_, no_, no_, no_, no_, no_, no_, no_],
+    ['progress in segment 1', /*   */ no_, no_, no_, no_, yes, no_, yes, no_, no_, no_],
+    ['progress in segment 2', /*   */ no_, no_, no_, no_, no_, no_, no_, no_, no_, no_],
+    ['progress, old token', /*     */ no_, no_, no_, no_, no_, no_, no_, no_, no_, no_],
+    ['checkpoint in segment 1', /* */ no_, no_, no_, no_, yes, no_, yes, no_, no_, no_],
+    ['close segment 1', /*         */ no_, no_, no_, no_, yes, no_, yes, no_, no_, no_],
+    ['say the end in segment 1', /**/ no_, no_, no_, no_, yes, no_, yes, no_, no_, no_],
+    ['settle', /*                  */ no_, no_, no_, yes, yes, yes, yes, yes, no_, no_],
+    ['settle, old token', /*       */ no_, no_, no_, no_, no_, no_, no_, no_, no_, no_],
+    ['revoke', /*                  */ no_, no_, no_, yes, yes, yes, yes, yes, yes, no_],
+    ['revoke, seen before segment 1', no_, no_, no_, yes, no_, no_, no_, no_, no_, no_],
+    ['revoke, seen in segment 1', /**/ no_, no_, no_, no_, yes, no_, yes, no_, no_, no_],
+    // Only the holder may free; whether it may is for who decides (certain ends), not for the table.
+    ['release slot', /*            */ no_, no_, no_, yes, yes, yes, yes, yes, yes, yes],
+    ['release slot, old token', /* */ no_, no_, no_, no_, no_, no_, no_, no_, no_, no_],
+    ['release lock', /*            */ no_, no_, no_, yes, yes, yes, yes, yes, yes, yes],
+    // Its row is there while it is queued: nothing to put back.
+    ['requeue', /*                 */ no_, no_, no_, no_, no_, no_, no_, no_, no_, no_],
+    // It holds its slot while it runs: it is not lost.
+    ['settle as lost', /*          */ no_, no_, no_, no_, no_, no_, no_, no_, no_, no_],
+  ])('%s', (event, ...accepted) => {
+    const command = events[event];
+    const found = states.filter((state) => {
+      const items = stateOf(state);
+      const before = new Map(items);
+      const written = command ? applyTransaction(items, command(items)) : undefined;
+      if (!written?.done) expect(items).toEqual(before);
+      return written?.done;
+    });
+    expect(found).toEqual(states.filter((_, i) => accepted[i]));
+  });
+
+  test('each command has a row', () => {
+    expect(Object.keys(events)).toHaveLength(24);
+  });
+});
+
+describe('what a command leaves behind:', () => {
+  test('create makes a queued job and its queue row', () => {
+    const items = stateOf('queued');
+
+    expect(jobIn(items)).toMatchObject({ status: 'queued', lockVersion: 0, gsk: 'queued#000000000007', gpk: 'REPO#2' });
+    expect(rowIn(items)).toMatchObject({ id, type, owner: 'archivist', params: '{"times":"1"}' });
+    expect(items.size).toBe(2);
+  });
+
+  test('create puts long parameters apart, and the names of files in one item', () => {
+    const items: Items = new Map();
+    const file = { name: 'a.xml', size: 3, contentType: 'text/xml', etag: '"e"' };
+    done(items, commands.create(newJob(id, type, { apart: true, inputs: [file] })));
+
+    expect(jobIn(items)).toMatchObject({ inputs: 1 });
+    expect(jobIn(items)).not.toHaveProperty('params');
+    expect(rowIn(items)).not.toHaveProperty('params');
+    expect(itemAt(items, keys.run(type, id, 'PARAMS'))).toMatchObject({ params: '{"times":"1"}' });
+    expect(itemAt(items, keys.run(type, id, 'INPUTS'))).toMatchObject({ files: [file] });
+  });
+
+  test('cancel of a queued job takes its row away, so that it never starts', () => {
+    const items = stateOf('canceled while queued');
+
+    expect(jobIn(items)).toMatchObject({ status: 'canceled', canceledBy: 'manager', finished: 9, lockVersion: 1 });
+    expect(itemAt(items, keys.queue(type, id))).toBeUndefined();
+  });
+
+  test('a claim takes slot and lock, and the row away, under one token', () => {
+    const items = stateOf('claimed');
+
+    expect(jobIn(items)).toMatchObject({ status: 'running', token, slot: 0, runner: 'arn', started: 10 });
+    expect(itemAt(items, keys.slot(0))).toMatchObject({ job: id, type, token, n: 0 });
+    expect(itemAt(items, keys.lock(type))).toMatchObject({ job: id, type, token });
+    expect(runIn(items)).toMatchObject({ token, segment: 0, open: false, ends: noEnds, params: '{"times":"1"}' });
+    expect(itemAt(items, keys.queue(type, id))).toBeUndefined();
+  });
+
+  test('a claim of a concurrent type takes no lock', () => {
+    const items = stateOf('queued');
+    done(items, commands.claim({ row: rowIn(items), slot: 0, token, type: free, now: 10 }));
+
+    expect(itemAt(items, keys.lock(type))).toBeUndefined();
+  });
+
+  test('a claim sets the time limit of its type from its start', () => {
+    const items = stateOf('queued');
+    const limited = { ...free, timeLimitSeconds: 60 };
+    done(items, commands.claim({ row: rowIn(items), slot: 0, token, type: limited, now: 10 }));
+
+    expect(runIn(items).limitAt).toBe(60_010);
+  });
+
+  test.each([
+    ['slot', keys.slot(1), commands.claimParts.slot],
+    ['lock', keys.lock(type), commands.claimParts.lock],
+    ['queue row', undefined, commands.claimParts.queue],
+  ])('a claim is refused for its %s, and changes nothing', (_, taken, part) => {
+    const items = stateOf('queued');
+    const row = rowIn(items);
+    if (taken) items.set(nameOf(taken), { ...taken, job: 1, token: 'other' });
+    else items.delete(nameOf(keys.queue(type, id)));
+    const before = new Map(items);
+
+    const written = applyTransaction(items, commands.claim({ row, slot: 1, token, type: serial, now: 10 }));
+
+    const refused = written.done ? [] : written.refused;
+    expect(refused.flatMap((one, i) => (one === undefined ? [] : [i]))).toEqual([part]);
+    expect(items).toEqual(before);
+  });
+
+  test('a settled job keeps the ends of what counts', () => {
+    const items = stateOf('in segment 1');
+    const ends = { log: 100, files: 2, records: 3 };
+    const failure = { kind: 'crashed', reason: 'Gone.' } as const;
+    done(items, commands.settle(run, { outcome: 'failed', failure, ends }, 50));
+
+    expect(jobIn(items)).toMatchObject({ status: 'failed', ends, failure, finished: 50, gsk: 'failed#000000000007' });
+    expect(itemAt(items, keys.slot(0))).toBeDefined();
+  });
+
+  test.each<[name: string, command: Transaction | Write]>([
+    ['settle', commands.settle(run, { outcome: 'completed', ends: noEnds }, 60)],
+    ['release of the slot', commands.releaseSlot(0, { job: id, token })],
+    ['release of the lock', commands.releaseLock(type, { job: id, token })],
+    [
+      'settle with release',
+      [
+        commands.settle(run, { outcome: 'completed', ends: noEnds }, 60),
+        commands.releaseSlot(0, { job: id, token }),
+        commands.releaseLock(type, { job: id, token }),
+      ],
+    ],
+  ])('%s, sent again, changes nothing', (_, command) => {
+    const items = stateOf('in segment 1');
+    done(items, command);
+    const after = new Map(items);
+
+    expect(applyTransaction(items, command).done).toBe(false);
+    expect(items).toEqual(after);
+  });
+
+  test('a late release does not free the slot of the next job', () => {
+    const items = stateOf('completed');
+    done(items, commands.releaseSlot(0, { job: id, token }));
+    done(items, commands.releaseLock(type, { job: id, token }));
+    done(items, commands.create(newJob(8, type)));
+    const row = fromItem<QueueRow>(itemAt(items, keys.queue(type, 8)) ?? {});
+    done(items, commands.claim({ row, slot: 0, token: 't8', type: serial, now: 70 }));
+
+    expect(applyTransaction(items, commands.releaseSlot(0, { job: id, token })).done).toBe(false);
+    expect(applyTransaction(items, commands.releaseLock(type, { job: id, token })).done).toBe(false);
+    expect(itemAt(items, keys.lock(type))).toMatchObject({ job: 8 });
+  });
+
+  test('log chunks are put once, whoever comes second', () => {
+    const items: Items = new Map();
+    const chunk = (text: string) => commands.append(keys.log(type, id, 0), token, 1, { size: text.length, text });
+    done(items, chunk('first'));
+
+    expect(applyTransaction(items, chunk('second')).done).toBe(false);
+    expect(itemAt(items, keys.log(type, id, 0))).toMatchObject({ text: 'first', token, segment: 1 });
+  });
+});
+
+describe('repair:', () => {
+  test('a queued job without a row gets it back, as create wrote it', () => {
+    const items = stateOf('queued');
+    const before = new Map(items);
+    items.delete(nameOf(keys.queue(type, id)));
+
+    done(items, commands.requeue(jobIn(items)));
+
+    expect(items).toEqual(before);
+  });
+
+  test('a job that is running on a slot that somebody else holds is ended', () => {
+    const items = stateOf('claimed');
+    items.set(nameOf(keys.slot(0)), { ...keys.slot(0), job: 1, token: 'other' });
+
+    done(items, commands.settleLost(jobIn(items) as RunningJob, { outcome: 'failed', ends: noEnds }, 60));
+
+    expect(jobIn(items).status).toBe('failed');
+  });
+
+  test.each<[name: string, seen: Job | undefined, is: Job['status'] | undefined, dropped: boolean]>([
+    ['whose job is not there is dropped', undefined, undefined, true],
+    ['whose job was seen ended is dropped', { status: 'failed' } as Job, 'failed', true],
+    ['is kept when its job was not there, but is now', undefined, 'queued', false],
+    ['is kept when its job was seen running, but is queued', { status: 'running' } as Job, 'queued', false],
+  ])('a row %s', (_, seen, is, dropped) => {
+    const items = stateOf('queued');
+    const job = itemAt(items, keys.job(id));
+    if (is) items.set(nameOf(keys.job(id)), { ...job, status: is });
+    else items.delete(nameOf(keys.job(id)));
+
+    expect(applyTransaction(items, commands.dropRow(rowIn(items), seen)).done).toBe(dropped);
+  });
+
+  test('a late write of a run that was revoked cannot begin another segment', () => {
+    const items = stateOf('between segments');
+    done(items, commands.revoke(run, { segment: 1, open: false }));
+
+    expect(applyTransaction(items, commands.claimSegment(run, 2, 'c2', 300)).done).toBe(false);
+  });
+
+  // Findings: settleLost does not revoke. The next segment of a job that was ended for having no slot may begin.
+  test.fails('a job that was ended for having no slot can begin no further segment', () => {
+    const items = stateOf('between segments');
+    items.delete(nameOf(keys.slot(0)));
+    done(items, commands.settleLost(jobIn(items) as RunningJob, { outcome: 'failed', ends: noEnds }, 60));
+
+    expect(applyTransaction(items, commands.claimSegment(run, 2, 'c2', 300)).done).toBe(false);
+  });
+});
+
+describe('deploy:', () => {
+  const registered = (owner: string): commands.RegisteredType => ({
+    type: 'a_job',
+    schema: '{}',
+    version: '1',
+    hidden: false,
+    createPermissions: ['x'],
+    cancelPermissions: [],
+    owner,
+    dispatch: free,
+  });
+  const settings = (items: Items) => fromItem<Settings>(itemAt(items, keys.settings) ?? {});
+  function deployed(): Items {
+    const items: Items = new Map();
+    done(items, commands.firstSettings(2));
+    done(items, commands.registerType(registered('plugins/a'), undefined));
+    return items;
+  }
+
+  test('the first settings are written once', () => {
+    const items = deployed();
+
+    expect(applyTransaction(items, commands.firstSettings(5)).done).toBe(false);
+    expect(settings(items)).toMatchObject({ limit: 2, paused: false });
+  });
+
+  test('a lower limit takes nothing else away', () => {
+    const items = deployed();
+    done(items, commands.setLimit(1));
+
+    expect(settings(items)).toMatchObject({ limit: 1, types: { a_job: free } });
+  });
+
+  test('a type of another owner is not taken over', () => {
+    const items = deployed();
+
+    expect(applyTransaction(items, commands.registerType(registered('plugins/b'), undefined)).done).toBe(false);
+    const asB = commands.registerType(registered('plugins/b'), { owner: 'plugins/b' });
+    expect(applyTransaction(items, asB).done).toBe(false);
+    expect(itemAt(items, keys.type('a_job'))).toMatchObject({ owner: 'plugins/a' });
+  });
+
+  test('a retired type keeps its queue until it is forgotten, and is back when it is registered again', () => {
+    const items = deployed();
+    done(items, commands.retireType('a_job', 'plugins/a', 99));
+    expect(itemAt(items, keys.type('a_job'))).toBeUndefined();
+    expect(settings(items).types['a_job']).toEqual({ ...free, retired: 99 });
+
+    done(items, commands.registerType(registered('plugins/b'), undefined));
+    expect(settings(items).types['a_job']).toEqual(free);
+    expect(applyTransaction(items, commands.forgetType('a_job', 99)).done).toBe(false);
+  });
+
+  test('a retired type is forgotten', () => {
+    const items = deployed();
+    done(items, commands.retireType('a_job', 'plugins/a', 99));
+    done(items, commands.forgetType('a_job', 99));
+
+    expect(settings(items).types).toEqual({});
+  });
+
+  test('a queue that nobody reads is read again, so that its jobs fail', () => {
+    const items = deployed();
+    done(items, commands.readQueueOf('lost_job', 99));
+
+    expect(settings(items).types['lost_job']).toMatchObject({ retired: 99 });
+    expect(applyTransaction(items, commands.readQueueOf('a_job', 99)).done).toBe(false);
+  });
+});
+
+// ---------------------------------------------------------------- dispatchers that race
+
+const types = { a: free, s: serial, z: serial };
+
+function viewOf(items: Items): { board: Board; heads: Heads } {
+  const of = (pk: string) => [...items.values()].filter((item) => item['pk'] === pk);
+  const board = of('BOARD');
+  const at = (prefix: string) => board.filter((item) => String(item['sk']).startsWith(prefix));
+  const rows = [...items.values()]
+    .filter((item) => String(item['pk']).startsWith('QUEUE#'))
+    .map((item) => fromItem<QueueRow>(item))
+    .sort((x, y) => x.id - y.id);
+  return {
+    board: {
+      settings: fromItem<Settings>(board.find((item) => item['sk'] === 'SETTINGS') as Item),
+      slots: at('SLOT#').map((item) => fromItem<Slot>(item)),
+      locks: at('LOCK#').map((item) => fromItem<Hold>(item)),
+    },
+    heads: Map.groupBy(rows, (row) => row.type),
+  };
+}
+
+type Step =
+  | { readonly do: 'create'; readonly type: 'a' | 's' | 'z' }
+  | { readonly do: 'look' | 'claim'; readonly who: number }
+  | { readonly do: 'end'; readonly which: number }
+  | { readonly do: 'limit'; readonly limit: number };
+const anyStep: fc.Arbitrary<Step> = fc.oneof(
+  { weight: 3, arbitrary: fc.record({ do: fc.constant('create' as const), type: fc.constantFrom('a', 's', 'z') }) },
+  { weight: 4, arbitrary: fc.record({ do: fc.constantFrom('look', 'claim'), who: fc.nat(2) }) },
+  { weight: 4, arbitrary: fc.record({ do: fc.constant('claim' as const), who: fc.nat(2) }) },
+  { weight: 1, arbitrary: fc.record({ do: fc.constant('end' as const), which: fc.nat(5) }) },
+  { weight: 1, arbitrary: fc.record({ do: fc.constant('limit' as const), limit: fc.nat(3) }) },
+);
+
+test('dispatchers that claim from old views never run more jobs than the highest limit they saw, nor two of a serial type, nor one twice', () => {
+  fc.assert(
+    fc.property(fc.array(anyStep, { minLength: 10, maxLength: 60 }), (steps) => {
+      const items: Items = new Map();
+      const limits = [2];
+      done(items, { op: 'put', key: keys.settings, item: { limit: 2, paused: false, types }, when: [] });
+      const views = new Map<number, ReturnType<typeof viewOf>>();
+      const started: number[] = [];
+      let last = 0;
+      for (const [i, step] of steps.entries()) {
+        if (step.do === 'create') done(items, commands.create(newJob(++last, step.type)));
+        if (step.do === 'limit') {
+          limits.push(step.limit);
+          done(items, commands.setLimit(step.limit));
+        }
+        if (step.do === 'look') views.set(step.who, viewOf(items));
+        if (step.do === 'claim') {
+          const view = views.get(step.who) ?? viewOf(items);
+          const choice = next(view.board, view.heads);
+          if (choice.kind !== 'start') continue;
+          const { row, slot } = choice;
+          const claim = commands.claim({ row, slot, token: `t${i}`, type: choice.type, now: i });
+          if (applyTransaction(items, claim).done) started.push(row.id);
+        }
+        if (step.do === 'end') {
+          const { board } = viewOf(items);
+          const held = board.slots[step.which % Math.max(1, board.slots.length)];
+          if (!held) continue;
+          const lock = board.locks.filter(({ token: its }) => its === held.token);
+          done(items, [
+            commands.settle({ id: held.job, token: held.token }, { outcome: 'completed', ends: noEnds }, i),
+            commands.releaseSlot(held.n, held),
+            ...lock.map((one) => commands.releaseLock(one.type, one)),
+          ]);
+        }
+
+        const running = [...items.values()].filter((item) => item['status'] === 'running');
+        expect(running.length).toBeLessThanOrEqual(Math.max(...limits));
+        for (const name of ['s', 'z'])
+          expect(running.filter((job) => job['type'] === name).length).toBeLessThanOrEqual(1);
+        expect(
+          viewOf(items)
+            .board.slots.map(({ job }) => job)
+            .sort(),
+        ).toEqual(running.map((job) => job['id']).sort());
+      }
+      expect(new Set(started).size).toBe(started.length);
+    }),
+    { numRuns: 300 },
+  );
+});
