@@ -23,6 +23,8 @@ export class Recorder {
   #files: number;
   #lines: Uint8Array[] = [];
   #lineBytes = 0;
+  /** Bytes of log in all, written or not. */
+  #accepted: number;
   #created: string[] = [];
   #modified: string[] = [];
   #progress: Progress | undefined;
@@ -38,6 +40,7 @@ export class Recorder {
     this.#journal = journal;
     this.#now = now;
     this.#logged = from.log;
+    this.#accepted = from.log;
     this.#records = from.records;
     this.#files = from.files;
   }
@@ -45,11 +48,12 @@ export class Recorder {
   log(line: string): void {
     if (this.#closed || this.#full) return;
     let bytes = new TextEncoder().encode(`${line}\n`);
-    this.#full = this.#logged + this.#lineBytes + bytes.length > maxLogBytes;
+    this.#full = this.#accepted + bytes.length > maxLogBytes;
     if (this.#full)
       bytes = new TextEncoder().encode(`The log is full at ${maxLogBytes} bytes; further lines are dropped.\n`);
     this.#lines.push(bytes);
     this.#lineBytes += bytes.length;
+    this.#accepted += bytes.length;
     if (this.#lineBytes >= chunkBytes) this.#write();
     else this.#later();
   }
@@ -110,6 +114,7 @@ export class Recorder {
     const created = this.#created;
     const modified = this.#modified;
     this.#lines = [];
+    this.#lineBytes = 0;
     this.#created = [];
     this.#modified = [];
     if (lines.length > 0) {
@@ -118,7 +123,6 @@ export class Recorder {
         const chunk = bytes.subarray(from, from + chunkBytes);
         void this.#then(async () => {
           this.#logged = await this.#journal.log(this.#logged, chunk);
-          this.#lineBytes -= chunk.length;
         });
       }
     }

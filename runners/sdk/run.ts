@@ -26,12 +26,14 @@ export interface Invocation extends ExecutionInput {
  * body, and says how it ended. The handler returns when the job has ended in any way, and throws `JobContinue` or
  * `JobWait` to be invoked again; whatever else it throws fails the job.
  */
-export function runner(run: Run): (invocation: Invocation, context: Context) => Promise<void> {
+export function runner<Params = Readonly<Record<string, unknown>>>(
+  run: Run<Params>,
+): (invocation: Invocation, context: Context) => Promise<void> {
   // Opened at the first invocation: a test imports the runner without an environment.
   let opened: { readonly table: Table; readonly bucket: ReturnType<typeof openBucket> } | undefined;
   return async (invocation, context) => {
     opened ??= { table: openTable(environment('TABLE')), bucket: openBucket(environment('BUCKET')) };
-    const end = await invoke(run, opened.table, opened.bucket, invocation, context);
+    const end = await invoke(run as Run, opened.table, opened.bucket, invocation, context);
     if (end.kind === 'continue') throw named('JobContinue', String(segmentOf(invocation) + 1));
     if (end.kind === 'wait') throw named('JobWait', `${segmentOf(invocation) + 1}|${end.seconds}`);
   };

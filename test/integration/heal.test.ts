@@ -1,0 +1,126 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, describe, expect, test } from 'vitest';
+import { person } from '../helpers/stack.ts';
+
+const started: ChildProcess[] = [];
+const folders: string[] = [];
+
+afterEach(() => {
+  for (const child of started.splice(0)) child.kill('SIGKILL');
+  for (const folder of folders.splice(0)) rmSync(folder, { recursive: true, force: true });
+});
+
+function newFolder(): string {
+  const folder = mkdtempSync(join(tmpdir(), 'heal-'));
+  folders.push(folder);
+  return folder;
+}
+
+async function serve(stateDir: string, { jobThreadCount = 2, plugins = ['test/plugins/jobs_test'] } = {}) {
+  const child = spawn(
+    process.execPath,
+    ['test/helpers/serve.ts', JSON.stringify({ stateDir, jobThreadCount, plugins })],
+    {
+      stdio: ['ignore', 'pipe', 'pipe'],
+    },
+  );
+  started.push(child);
+  let said = '';
+  child.stderr.on('data', (chunk: Buffer) => {
+    said += chunk.toString();
+  });
+  const apiUrl = await new Promise<string>((resolve, reject) => {
+    child.stdout.on('data', (chunk: Buffer) => resolve((JSON.parse(chunk.toString()) as { apiUrl: string }).apiUrl));
+    child.once('exit', () => reject(new Error(`The stack did not start:\n${said.slice(-2000)}`)));
+  });
+  const exited = new Promise<void>((resolve) => child.once('exit', () => resolve()));
+  return {
+    archivist: await person(apiUrl, 'archivist'),
+    async kill(signal: 'SIGKILL' | 'SIGTERM') {
+      child.kill(signal);
+      await exited;
+    },
+  };
+}
+
+describe('a stack that is killed hard and started again', () => {
+  test('fails what ran with a reason, runs what was queued, and frees every slot, within 30 seconds', async () => {
+    const folder = newFolder();
+    const plugins = ['jobs_example', 'test/plugins/jobs_test'];
+    const before = await serve(folder, { plugins });
+    const long = { times: '1', seconds: 60 };
+    const running = [
+      await before.archivist.create('slow_serial_job', long),
+      await before.archivist.create('slow_nothing_job', long),
+    ];
+    for (const uri of running) {
+      await expect.poll(() => before.archivist.log(uri), { timeout: 10_000 }).toContain('Doing nothing');
+    }
+    const queued = [
+      await before.archivist.create('slow_serial_job', { times: '1', seconds: 0 }),
+      await before.archivist.create('quick_job'),
+    ];
+
+    await before.kill('SIGKILL');
+    const from = Date.now();
+    const { archivist } = await serve(folder, { plugins });
+
+    for (const uri of running) {
+      const { failure } = await archivist.until(uri, 'failed', 30_000);
+      expect(failure).toMatchObject({ kind: 'crashed' });
+    }
+    for (const uri of queued) await archivist.until(uri, 'completed', 30_000);
+    expect(Date.now() - from).toBeLessThan(30_000);
+  }, 60_000);
+
+  test('keeps the log and the jobs that had ended', async () => {
+    const folder = newFolder();
+    const before = await serve(folder);
+    const uri = await before.archivist.create('quick_job', { say: 'Zůstane' });
+    const job = await before.archivist.until(uri, 'completed');
+    const log = await before.archivist.log(uri);
+
+    await before.kill('SIGKILL');
+    const { archivist } = await serve(folder);
+
+    expect(await archivist.show(uri)).toEqual(job);
+    expect(await archivist.log(uri)).toBe(log);
+  }, 60_000);
+});
+
+describe('with no threads', () => {
+  test('nothing starts, until a deployment gives some', async () => {
+    const folder = newFolder();
+    const standing = await serve(folder, { jobThreadCount: 0 });
+    const uri = await standing.archivist.create('quick_job');
+    expect(await standing.archivist.show(uri)).toMatchObject({ status: 'queued', queue_position: 0 });
+
+    await standing.kill('SIGTERM');
+    const { archivist } = await serve(folder);
+
+    await archivist.until(uri, 'completed');
+  }, 60_000);
+});
+
+describe('a type whose runner was removed', () => {
+  test('has its queued jobs fail with that reason, and nobody else waits for them', async () => {
+    const folder = newFolder();
+    const standing = await serve(folder, { jobThreadCount: 0, plugins: ['test/plugins/jobs_test', 'jobs_example'] });
+    const orphan = await standing.archivist.create('serial_a_job');
+    const other = await standing.archivist.create('slow_serial_job', { times: '1', seconds: 0 });
+
+    await standing.kill('SIGTERM');
+    const { archivist } = await serve(folder, { plugins: ['jobs_example'] });
+
+    const { failure, ...job } = await archivist.until(orphan, 'failed', 20_000);
+    expect(failure).toEqual({
+      kind: 'unregistered_type',
+      reason: 'No runner is registered any more for jobs of type serial_a_job.',
+    });
+    expect(job).toMatchObject({ inactive_record: true, job: 'serial_a_job' });
+    await archivist.until(other, 'completed');
+  }, 60_000);
+});
