@@ -2,7 +2,7 @@ import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { Duration, RemovalPolicy, Stack } from 'aws-cdk-lib';
 import type { ISecurityGroup, IVpc } from 'aws-cdk-lib/aws-ec2';
-import { Effect, ManagedPolicy, PolicyStatement, Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
+import { Effect, PolicyStatement, Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
 import {
   Architecture,
   Code,
@@ -42,6 +42,15 @@ export interface FunctionSettings {
   readonly credentials: Credentials;
 }
 
+const networkActions = [
+  'ec2:CreateNetworkInterface',
+  'ec2:DescribeNetworkInterfaces',
+  'ec2:DescribeSubnets',
+  'ec2:DeleteNetworkInterface',
+  'ec2:AssignPrivateIpAddresses',
+  'ec2:UnassignPrivateIpAddresses',
+];
+
 /** Makes one Lambda with a role and a log group of its own: nothing of CDK's default policies, which allow `*`. */
 export function makeFunction(scope: Construct, id: string, settings: FunctionSettings): LambdaFunction {
   const { network } = settings;
@@ -50,10 +59,9 @@ export function makeFunction(scope: Construct, id: string, settings: FunctionSet
     removalPolicy: RemovalPolicy.RETAIN,
   });
   const role = new Role(scope, `${id}Role`, { assumedBy: new ServicePrincipal('lambda.amazonaws.com') });
-  if (network) {
-    // Lambda attaches its network interfaces under this role; AWS's policy for it is the narrowest that works.
-    role.addManagedPolicy(ManagedPolicy.fromAwsManagedPolicyName('service-role/AWSLambdaENIManagementAccess'));
-  }
+  // Lambda attaches its network interfaces under the function's role, and EC2 has no narrower resource for that
+  // (Lambda, "Giving functions access to resources in a VPC").
+  if (network) role.addToPolicy(allow(networkActions, ['*']));
   for (const statement of settings.statements) role.addToPolicy(statement);
   role.addToPolicy(allow(['logs:CreateLogStream', 'logs:PutLogEvents'], [logGroup.logGroupArn]));
   return new LambdaFunction(scope, id, {

@@ -1,23 +1,20 @@
-import { Annotations, App, ArnFormat, Aws, CustomResource, Duration, RemovalPolicy, Stack, Tags } from 'aws-cdk-lib';
+import { Annotations, App, ArnFormat, CustomResource, Duration, Stack } from 'aws-cdk-lib';
 import { SecurityGroup, Vpc } from 'aws-cdk-lib/aws-ec2';
 import { Rule, RuleTargetInput, Schedule } from 'aws-cdk-lib/aws-events';
 import { LambdaFunction } from 'aws-cdk-lib/aws-events-targets';
-import { Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
-import { type IFunction, RecursiveLoop } from 'aws-cdk-lib/aws-lambda';
-import { SqsDestination } from 'aws-cdk-lib/aws-lambda-destinations';
+import { RecursiveLoop } from 'aws-cdk-lib/aws-lambda';
 import { SqsEventSource } from 'aws-cdk-lib/aws-lambda-event-sources';
-import { LogGroup } from 'aws-cdk-lib/aws-logs';
-import { Queue, QueueEncryption } from 'aws-cdk-lib/aws-sqs';
-import { DefinitionBody, LogLevel, StateMachine, StateMachineType } from 'aws-cdk-lib/aws-stepfunctions';
 import type { Construct } from 'constructs';
 import { maxLanes } from '../core/limits.ts';
 import * as env from '../functions/env.ts';
 import { makeApi } from './api.ts';
-import { allow, allowItems, makeFunction, makeServiceFunction, type Network } from './functions.ts';
-import { findRunners, type Runner, schemaVersion } from './runners.ts';
+import { allow, allowItems, makeServiceFunction, type Network } from './functions.ts';
+import { makeMachine, watchExecutions } from './machine.ts';
+import { makeRunner, registerTypes, registrationTimeout } from './runner-function.ts';
+import { findRunners, type Runner } from './runners.ts';
 import { readSettings, type Settings } from './settings.ts';
 import { makeBucket, makeDoorbell, makeTable, repositoryIndex } from './storage.ts';
-import { finisherTimeoutSeconds, workflow } from './workflow.ts';
+import { finisherTimeoutSeconds } from './workflow.ts';
 
 const readActions = ['dynamodb:GetItem', 'dynamodb:Query'];
 const writeActions = ['dynamodb:PutItem', 'dynamodb:UpdateItem', 'dynamodb:DeleteItem', 'dynamodb:ConditionCheckItem'];
@@ -208,44 +205,19 @@ class JobsStack extends Stack {
     const limit = new CustomResource(this, 'JobThreadCount', {
       resourceType: 'Custom::JobThreadCount',
       serviceToken: register.functionArn,
-      serviceTimeout: Duration.minutes(5),
+      serviceTimeout: registrationTimeout,
       properties: { Limit: jobThreadCount },
     });
     const runnerFunctions = runners.map((runner) => {
-      const runnerFunction = makeRunner(runner, {
-        scope: this,
-        tableName: table.tableName,
-        tableArn: table.tableArn,
-        bucketName: bucket.bucketName,
-        files: (pattern) => bucket.arnForObjects(pattern),
+      const runnerFunction = makeRunner(this, runner, {
+        table,
+        bucket,
         session,
         archivesspaceUrl,
         network,
         logRetentionDays,
       });
-      const types = new CustomResource(this, `Types${nameOf(runner)}`, {
-        resourceType: 'Custom::JobTypes',
-        serviceToken: register.functionArn,
-        serviceTimeout: Duration.minutes(5),
-        properties: {
-          Owner: runner.folder,
-          Runner: runnerFunction.functionArn,
-          Types: runner.types.map((type) =>
-            JSON.stringify({
-              type: type.type,
-              schema: type.schema,
-              version: schemaVersion(type.schema),
-              hidden: type.hidden,
-              createPermissions: type.createPermissions,
-              cancelPermissions: type.cancelPermissions,
-              graceSeconds: type.graceSeconds,
-              timeLimitSeconds: type.timeLimitSeconds,
-              concurrent: type.runConcurrently,
-            }),
-          ),
-        },
-      });
-      types.node.addDependency(limit);
+      registerTypes(this, runner, runnerFunction, register).node.addDependency(limit);
       return runnerFunction;
     });
 
@@ -286,119 +258,4 @@ function openNetwork(scope: Construct, settings: NonNullable<Settings['vpc']>): 
       SecurityGroup.fromSecurityGroupId(scope, `SecurityGroup-${group}`, group, { mutable: false }),
     ),
   };
-}
-
-/** `plugins/jobs_example` → `JobsExample`. */
-const nameOf = ({ folder }: Runner) =>
-  folder
-    .slice(folder.lastIndexOf('/') + 1)
-    .split(/[^0-9A-Za-z]+/)
-    .map((word) => word.charAt(0).toUpperCase() + word.slice(1))
-    .join('');
-
-interface RunnerPlace {
-  readonly scope: Construct;
-  readonly tableName: string;
-  readonly tableArn: string;
-  readonly bucketName: string;
-  /** The ARN of the files that match a pattern. */
-  readonly files: (pattern: string) => string;
-  readonly session: IFunction;
-  readonly archivesspaceUrl: string;
-  readonly network: Network | undefined;
-  readonly logRetentionDays: number;
-}
-
-/** Makes a runner's Lambda. Its role reaches the runs of its own types and nothing else of the service (design 3.10). */
-function makeRunner(runner: Runner, place: RunnerPlace): IFunction {
-  const { folder, entry, manifest } = runner;
-  const types = runner.types.map(({ type }) => type);
-  const { archivesspace = false } = manifest;
-  const calls = archivesspace !== false;
-  const made = makeFunction(place.scope, `Runner${nameOf(runner)}`, {
-    entry,
-    description: `Runs jobs of ${folder}`,
-    timeoutSeconds: manifest.timeout_seconds ?? 900,
-    memoryMb: manifest.memory_mb ?? 512,
-    logRetentionDays: place.logRetentionDays,
-    credentials: 'chain',
-    network: calls ? place.network : undefined,
-    environment: {
-      TABLE: place.tableName,
-      BUCKET: place.bucketName,
-      ...(calls && {
-        SESSION_FUNCTION: place.session.functionName,
-        ARCHIVESSPACE_URL: place.archivesspaceUrl,
-        ARCHIVESSPACE_PATHS: Array.isArray(archivesspace) ? archivesspace.join(',') : '',
-      }),
-    },
-    statements: [
-      allowItems(
-        ['dynamodb:GetItem', 'dynamodb:PutItem', 'dynamodb:UpdateItem', 'dynamodb:Query'],
-        place.tableArn,
-        types.map((type) => `RUN#${type}#*`),
-      ),
-      allow(
-        ['s3:GetObject'],
-        types.map((type) => place.files(`inputs/${type}/*`)),
-      ),
-      allow(
-        ['s3:GetObject', 's3:PutObject'],
-        types.map((type) => place.files(`runs/${type}/*`)),
-      ),
-      ...(calls ? [allow(['lambda:InvokeFunction'], [place.session.functionArn])] : []),
-    ],
-  });
-  // The local stack gives such a function processes of its own, which can be killed alone.
-  Tags.of(made).add('local:isolation', 'process');
-  return made;
-}
-
-function makeMachine(
-  stack: Stack,
-  name: string,
-  finisher: IFunction,
-  runners: readonly IFunction[],
-  logRetentionDays: number,
-): StateMachine {
-  const role = new Role(stack, 'MachineRole', { assumedBy: new ServicePrincipal('states.amazonaws.com') });
-  // By name, never a wildcard; `:*` are the versions of that function.
-  const runnerArns = runners.flatMap(({ functionArn }) => [functionArn, `${functionArn}:*`]);
-  role.addToPolicy(allow(['lambda:InvokeFunction'], [finisher.functionArn, ...runnerArns]));
-  return new StateMachine(stack, 'Machine', {
-    stateMachineName: name,
-    stateMachineType: StateMachineType.STANDARD,
-    role,
-    definitionBody: DefinitionBody.fromString(stack.toJsonString(workflow(Aws.PARTITION, finisher.functionArn))),
-    logs: {
-      destination: new LogGroup(stack, 'MachineLogs', {
-        // Step Functions writes a resource policy for log groups, which has room for few others than these.
-        logGroupName: `/aws/vendedlogs/states/${name}`,
-        retention: logRetentionDays,
-        removalPolicy: RemovalPolicy.DESTROY,
-      }),
-      level: LogLevel.ERROR,
-      includeExecutionData: false,
-    },
-    tracingEnabled: false,
-  });
-}
-
-/** The second healer (design 3.4a): executions that ended without their last state. */
-function watchExecutions(scope: Construct, machine: StateMachine, finisher: IFunction): void {
-  const failures = new Queue(scope, 'FinisherFailures', {
-    enforceSSL: true,
-    encryption: QueueEncryption.SQS_MANAGED,
-    retentionPeriod: Duration.days(14),
-  });
-  const rule = new Rule(scope, 'ExecutionFailed', {
-    eventPattern: {
-      source: ['aws.states'],
-      detailType: ['Step Functions Execution Status Change'],
-      detail: { status: ['FAILED', 'TIMED_OUT', 'ABORTED'], stateMachineArn: [machine.stateMachineArn] },
-    },
-  });
-  rule.addTarget(new LambdaFunction(finisher, { retryAttempts: 2, deadLetterQueue: failures }));
-  // The queue of the rule gets events that could not be delivered, that of the function those it failed on.
-  finisher.configureAsyncInvoke({ retryAttempts: 2, onFailure: new SqsDestination(failures) });
 }

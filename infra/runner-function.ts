@@ -1,0 +1,106 @@
+import { CustomResource, Duration, Tags } from 'aws-cdk-lib';
+import type { Table } from 'aws-cdk-lib/aws-dynamodb';
+import type { IFunction } from 'aws-cdk-lib/aws-lambda';
+import type { Bucket } from 'aws-cdk-lib/aws-s3';
+import type { Construct } from 'constructs';
+import { allow, allowItems, makeFunction, type Network } from './functions.ts';
+import { type Runner, schemaVersion } from './runners.ts';
+
+/** How long CloudFormation waits for the register function, in place of an hour. */
+export const registrationTimeout = Duration.minutes(5);
+
+/** `plugins/jobs_example` → `JobsExample`. */
+const nameOf = ({ folder }: Runner) =>
+  folder
+    .slice(folder.lastIndexOf('/') + 1)
+    .split(/[^0-9A-Za-z]+/)
+    .map((word) => word.charAt(0).toUpperCase() + word.slice(1))
+    .join('');
+
+/** What a runner is given of the service. */
+export interface Service {
+  readonly table: Pick<Table, 'tableArn' | 'tableName'>;
+  readonly bucket: Pick<Bucket, 'arnForObjects' | 'bucketName'>;
+  readonly session: IFunction;
+  /** Empty when the service has no ArchivesSpace. */
+  readonly archivesspaceUrl: string;
+  readonly network: Network | undefined;
+  readonly logRetentionDays: number;
+}
+
+/** Makes a runner's Lambda. Its role reaches the runs of its own types and nothing else of the service (design 3.10). */
+export function makeRunner(scope: Construct, runner: Runner, service: Service): IFunction {
+  const { folder, entry, manifest } = runner;
+  const types = runner.types.map(({ type }) => type);
+  const { archivesspace = false } = manifest;
+  const calls = archivesspace !== false;
+  const made = makeFunction(scope, `Runner${nameOf(runner)}`, {
+    entry,
+    description: `Runs jobs of ${folder}`,
+    timeoutSeconds: manifest.timeout_seconds ?? 900,
+    memoryMb: manifest.memory_mb ?? 512,
+    logRetentionDays: service.logRetentionDays,
+    credentials: 'chain',
+    network: calls ? service.network : undefined,
+    environment: {
+      TABLE: service.table.tableName,
+      BUCKET: service.bucket.bucketName,
+      ...(calls && {
+        SESSION_FUNCTION: service.session.functionName,
+        ARCHIVESSPACE_URL: service.archivesspaceUrl,
+        ARCHIVESSPACE_PATHS: Array.isArray(archivesspace) ? archivesspace.join(',') : '',
+      }),
+    },
+    statements: [
+      allowItems(
+        ['dynamodb:GetItem', 'dynamodb:PutItem', 'dynamodb:UpdateItem', 'dynamodb:Query'],
+        service.table.tableArn,
+        types.map((type) => `RUN#${type}#*`),
+      ),
+      allow(
+        ['s3:GetObject'],
+        types.map((type) => service.bucket.arnForObjects(`inputs/${type}/*`)),
+      ),
+      allow(
+        ['s3:GetObject', 's3:PutObject'],
+        types.map((type) => service.bucket.arnForObjects(`runs/${type}/*`)),
+      ),
+      ...(calls ? [allow(['lambda:InvokeFunction'], [service.session.functionArn])] : []),
+    ],
+  });
+  // The local stack gives such a function processes of its own, which can be killed alone.
+  Tags.of(made).add('local:isolation', 'process');
+  return made;
+}
+
+/** Registers a runner's types at each deploy that changes them, and retires them when the runner goes. */
+export function registerTypes(
+  scope: Construct,
+  runner: Runner,
+  runnerFunction: IFunction,
+  register: IFunction,
+): CustomResource {
+  return new CustomResource(scope, `Types${nameOf(runner)}`, {
+    resourceType: 'Custom::JobTypes',
+    serviceToken: register.functionArn,
+    serviceTimeout: registrationTimeout,
+    properties: {
+      Owner: runner.folder,
+      Runner: runnerFunction.functionArn,
+      // As text: CloudFormation would make strings of the numbers and booleans in a schema.
+      Types: runner.types.map((type) =>
+        JSON.stringify({
+          type: type.type,
+          schema: type.schema,
+          version: schemaVersion(type.schema),
+          hidden: type.hidden,
+          createPermissions: type.createPermissions,
+          cancelPermissions: type.cancelPermissions,
+          graceSeconds: type.graceSeconds,
+          timeLimitSeconds: type.timeLimitSeconds,
+          concurrent: type.runConcurrently,
+        }),
+      ),
+    },
+  });
+}
