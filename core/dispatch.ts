@@ -1,4 +1,4 @@
-import type { Board, DispatchType, QueueRow } from './job.ts';
+import { type Board, type DispatchType, type QueueRow, typeIn } from './job.ts';
 
 /** The first rows of each type's queue, oldest first. */
 export type Heads = ReadonlyMap<string, readonly QueueRow[]>;
@@ -21,7 +21,7 @@ export function freeSlots(board: Board): readonly number[] {
  * was concurrent until a deploy has running jobs without a lock.
  */
 export function isBlocked(board: Board, type: string): boolean {
-  const options = board.settings.types[type];
+  const options = typeIn(board.settings, type);
   if (!options || options.concurrent) return false;
   return board.locks.some((lock) => lock.type === type) || board.slots.some((slot) => slot.type === type);
 }
@@ -49,12 +49,12 @@ export function next(board: Board, heads: Heads): Choice {
   let oldest: QueueRow | undefined;
   for (const name of typesToRead(board)) {
     for (const row of heads.get(name) ?? []) {
-      if (board.settings.types[name]?.retired !== undefined) return { kind: 'fail', row };
+      if (typeIn(board.settings, name)?.retired !== undefined) return { kind: 'fail', row };
       if (!oldest || row.id < oldest.id) oldest = row;
     }
   }
   if (slot === undefined) return { kind: 'none', because: 'full' };
-  const type = oldest && board.settings.types[oldest.type];
+  const type = oldest && typeIn(board.settings, oldest.type);
   if (!oldest || !type) return { kind: 'none', because: 'nothing may run' };
   return { kind: 'start', row: oldest, slot, type };
 }

@@ -142,6 +142,10 @@ export interface Settings {
   readonly types: Readonly<Record<string, DispatchType>>;
 }
 
+/** A type of the settings by name; a name such as `constructor` is one like any other. */
+export const typeIn = ({ types }: Settings, name: string): DispatchType | undefined =>
+  Object.hasOwn(types, name) ? types[name] : undefined;
+
 export interface Board {
   readonly settings: Settings;
   readonly slots: readonly Slot[];

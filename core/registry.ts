@@ -149,7 +149,7 @@ const schemaPath = (folder: string, type: string) =>
 
 function unknownOptions(where: string, options: object, checks: Readonly<Record<string, Check>>): readonly string[] {
   return Object.entries(options).flatMap(([option, value]) => {
-    const check = checks[option];
+    const check = Object.hasOwn(checks, option) ? checks[option] : undefined;
     if (!check) return [`${where}: unknown option ${option}. Known are ${Object.keys(checks).join(', ')}.`];
     const problem = check(value);
     return problem ? [`${where}: ${option} ${problem}, not ${JSON.stringify(value)}.`] : [];

@@ -423,11 +423,12 @@ export function dropRow(row: QueueRow, job: Job | undefined): Transaction {
   ];
 }
 
-/** Ends a job that is running, but holds no slot. */
-export function settleLost(job: RunningJob, settlement: Settlement, now: number): Transaction {
+/** Ends a job that is running, but holds no slot. `run` is its run, where that still bears the token. */
+export function settleLost(job: RunningJob, run: Run | undefined, settlement: Settlement, now: number): Transaction {
   return [
     settle(job, settlement, now),
     { op: 'check', key: keys.slot(job.slot), when: [{ attr: 'token', differs: job.token }] },
+    ...(run ? [revoke(run)] : []),
   ];
 }
 

@@ -63,7 +63,7 @@ export function at(item: Item | undefined, path: string): Value | undefined {
   let value: Value | undefined = item as Value | undefined;
   for (const name of path.split('.')) {
     if (typeof value !== 'object' || Array.isArray(value) || value instanceof Uint8Array) return undefined;
-    value = (value as Item)[name];
+    value = value && Object.hasOwn(value, name) ? (value as Item)[name] : undefined;
   }
   return value;
 }

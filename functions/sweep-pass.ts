@@ -2,7 +2,7 @@ import { commit, query, read } from '../aws/dynamo.ts';
 import { ensureStarted } from '../aws/executions.ts';
 import { findEnds, lastId, readBoard, readJob, readRun } from '../aws/reads.ts';
 import { judge } from '../core/ending.ts';
-import type { Board, Hold, Job, RunningJob } from '../core/job.ts';
+import { type Board, type Hold, type Job, type RunningJob, typeIn } from '../core/job.ts';
 import { retiredTypeMs, scrubJobs } from '../core/limits.ts';
 import { inspect } from '../core/sweep.ts';
 import { forgetType, keys, readQueueOf, releaseLock, releaseSlot, requeue, settleLost } from '../core/table.ts';
@@ -78,7 +78,7 @@ async function care(service: Service, board: Board, hold: Hold): Promise<void> {
 
 /** A retired type keeps its place until no create under way can add to its queue any more and it is empty. */
 async function forget(service: Service, board: Board, type: string): Promise<void> {
-  const retired = board.settings.types[type]?.retired;
+  const retired = typeIn(board.settings, type)?.retired;
   if (retired === undefined || service.now() < retired + retiredTypeMs) return;
   for await (const _row of query(service.table, `QUEUE#${type}`, { limit: 1 })) return;
   await commit(service.table, forgetType(type, retired));
@@ -107,17 +107,18 @@ async function repair(service: Service, board: Board, job: Job): Promise<void> {
       const written = await commit(service.table, requeue(job));
       if (written.done) service.log.warn('Put back the queue row of a queued job.', { job: job.id, type: job.type });
     }
-    if (!board.settings.types[job.type]) await commit(service.table, readQueueOf(job.type, service.now()));
+    if (!typeIn(board.settings, job.type)) await commit(service.table, readQueueOf(job.type, service.now()));
   }
   if (job.status === 'running') {
     const slot = await read(service.table, keys.slot(job.slot));
     if (slot?.['token'] === job.token) return;
-    const run = await readRun(service.table, job);
+    const stored = await readRun(service.table, job);
+    const run = stored?.token === job.token ? stored : undefined;
     const { outcome, failure } = judge(run, undefined, service.now());
     const ends = run?.end ? run.ends : await findEnds(service.table, { type: job.type, id: job.id, token: job.token });
     const written = await commit(
       service.table,
-      settleLost(job, { outcome, ...(failure && { failure }), ends }, service.now()),
+      settleLost(job, run, { outcome, ...(failure && { failure }), ends }, service.now()),
     );
     if (written.done) service.log.warn('Ended a job that was running on no slot.', { job: job.id, type: job.type });
   }
