@@ -3,7 +3,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { type Ending, isOver, judge, type Witness } from '../../core/ending.ts';
-import { noEnds, type Run } from '../../core/job.ts';
+import { type FailureKind, noEnds, type Run } from '../../core/job.ts';
 import { deadlineMarginMs, maxInvocationMs } from '../../core/limits.ts';
 
 const now = 10_000_000;
@@ -26,7 +26,7 @@ const run: Run = {
 const message = (text: string) => JSON.stringify({ errorType: 'x', errorMessage: text, trace: ['at secret.js:1'] });
 
 describe('an open run whose invocation ended with', () => {
-  test.each<[error: string, cause: string, certain: boolean, kind: string, reason: string]>([
+  test.each<[error: string, cause: string, certain: boolean, kind: FailureKind, reason: string]>([
     // The function's own errors, by the names its code gives them.
     ['Error', message('No such finding aid'), true, 'runner_error', 'The runner failed: Error: No such finding aid.'],
     [
@@ -153,16 +153,13 @@ describe('an open run whose invocation ended with', () => {
       'States.Permissions',
       'States.DataLimitExceeded',
       'States.ExceedToleratedFailureThreshold',
-    ].map(
-      (error) =>
-        [error, '', false, 'platform', `The platform lost sight of the runner (${error}).`] as [
-          string,
-          string,
-          boolean,
-          string,
-          string,
-        ],
-    ),
+    ].map((error): [string, string, boolean, FailureKind, string] => [
+      error,
+      '',
+      false,
+      'platform',
+      `The platform lost sight of the runner (${error}).`,
+    ]),
     [
       'RunRefused',
       'Segment 1 was claimed before',
@@ -176,7 +173,7 @@ describe('an open run whose invocation ended with', () => {
       failure: { kind, reason },
       certain,
       revoke: 'always',
-    } satisfies Ending as Ending);
+    } satisfies Ending);
   });
 
   test('States.Timeout may still run: the waiting state gave up, not the function', () => {

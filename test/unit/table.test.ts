@@ -437,7 +437,7 @@ describe('deploy:', () => {
 
 // ---------------------------------------------------------------- dispatchers that race
 
-const types = { a: free, s: serial, z: serial };
+const types = { a: { ...free }, s: { ...serial }, z: { ...serial } };
 
 function viewOf(items: Items): { board: Board; heads: Heads } {
   const of = (pk: string) => [...items.values()].filter((item) => item['pk'] === pk);
