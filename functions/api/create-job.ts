@@ -48,7 +48,7 @@ export async function createWith(
   const type = await types.get(wanted.type);
   if (!type) throw new Refusal({ code: 'not_found', what: `No runner found for ${wanted.type}` });
   request.need(type.createPermissions);
-  mustFit(validatorOf(type.type, type.schema), wanted.job, type.type);
+  mustFit(await validatorOf(type.type, type.schema), wanted.job, type.type);
   const params = JSON.stringify(wanted.job);
   if (Buffer.byteLength(params) > maxParamsBytes)
     throw new Refusal({ code: 'bad_request', problems: { job: [`At most ${maxParamsBytes} bytes of parameters`] } });

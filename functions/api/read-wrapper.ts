@@ -1,6 +1,6 @@
 import { Refusal } from '../../core/errors.ts';
-import { jobCreateSchema } from '../../schemas/job-create.ts';
-import { mustFit, validatorOf } from './validate.ts';
+import { mustFit } from './validate.ts';
+import built from './validators.generated.js';
 
 /** What a client asks for: the type's own parameters, its name among them, and the free text beside them. */
 export interface Wanted {
@@ -12,7 +12,6 @@ export interface Wanted {
 /** JSON deeper than this is no job. */
 const mostNested = 32;
 const mostBytes = 256 * 1024;
-const schema = JSON.stringify(jobCreateSchema);
 
 /**
  * Reads the wrapper of a new job. As in ArchivesSpace, empty strings, nulls and empty maps count as missing
@@ -28,7 +27,7 @@ export function readWrapper(text: string): Wanted {
     throw new Refusal({ code: 'unreadable', message: (error as SyntaxError).message });
   }
   const wrapper = stripped(parsed, 0) ?? {};
-  mustFit(validatorOf('job-create', schema), wrapper, 'job');
+  mustFit(built['job-create'].validate, wrapper, 'job');
   const { job, job_params: jobParams } = wrapper as { job: Record<string, unknown>; job_params?: string };
   return { type: String(job['jsonmodel_type']), job, jobParams };
 }
