@@ -244,7 +244,7 @@ describe('refused is', () => {
     ];
     fc.assert(
       fc.property(
-        fc.string({ minLength: 1 }).filter((name) => !known.includes(name) && !(name in Object.prototype)),
+        fc.string({ minLength: 1 }).filter((name) => !known.includes(name) && name !== '__proto__'),
         (name) => {
           const [problem, ...more] = problems(collect([source({ types: { a_job: { [name]: true } } })]));
           expect(problem).toContain(`unknown option ${name}.`);
@@ -252,12 +252,5 @@ describe('refused is', () => {
         },
       ),
     );
-  });
-
-  // Findings: an option with the name of something that every object has is looked up in Object.prototype.
-  test.fails.each(['constructor', 'toString'])('the option %s like any other that is unknown', (name) => {
-    const [problem] = problems(collect([source({ types: { a_job: { [name]: true } } })]));
-
-    expect(problem).toContain(`unknown option ${name}.`);
   });
 });
