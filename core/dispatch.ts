@@ -38,7 +38,7 @@ export function typesToRead(board: Board): readonly string[] {
 /**
  * The oldest job that may run (seed: "Jobs in the queue will be run in the order they were created"; "a job thread
  * will not run a job if there is already a job of that type running. The job will remain on the queue"). A blocked
- * type is skipped, not waited for. Ids grow in creation order, so the smallest id is the oldest job.
+ * type is skipped, not waited for; jobs of a retired type fail once nothing may start. Ids grow in creation order, so the smallest id is the oldest job.
  *
  * @param board slots, locks and settings as one read saw them
  * @param heads the heads of at least `typesToRead(board)`; heads of other types are ignored
@@ -47,14 +47,17 @@ export function next(board: Board, heads: Heads): Choice {
   if (board.settings.paused) return { kind: 'none', because: 'paused' };
   const slot = freeSlots(board)[0];
   let oldest: QueueRow | undefined;
+  let dead: QueueRow | undefined;
   for (const name of typesToRead(board)) {
     for (const row of heads.get(name) ?? []) {
-      if (typeIn(board.settings, name)?.retired !== undefined) return { kind: 'fail', row };
-      if (!oldest || row.id < oldest.id) oldest = row;
+      if (typeIn(board.settings, name)?.retired !== undefined) dead ??= row;
+      else if (!oldest || row.id < oldest.id) oldest = row;
     }
   }
-  if (slot === undefined) return { kind: 'none', because: 'full' };
   const type = oldest && typeIn(board.settings, oldest.type);
-  if (!oldest || !type) return { kind: 'none', because: 'nothing may run' };
+  if (!oldest || !type || slot === undefined) {
+    if (dead) return { kind: 'fail', row: dead };
+    return { kind: 'none', because: slot === undefined ? 'full' : 'nothing may run' };
+  }
   return { kind: 'start', row: oldest, slot, type };
 }

@@ -1,7 +1,7 @@
 import { commit } from '../aws/dynamo.ts';
 import { ensureStarted } from '../aws/executions.ts';
 import { readBoard, readHeads, readJob } from '../aws/reads.ts';
-import { type Choice, freeSlots, next, typesToRead } from '../core/dispatch.ts';
+import { type Choice, next, typesToRead } from '../core/dispatch.ts';
 import type { Board, QueueRow } from '../core/job.ts';
 import { inspectRow } from '../core/sweep.ts';
 import { claim, claimParts, dropRow, failQueued } from '../core/table.ts';
@@ -50,7 +50,16 @@ export async function dispatchPass(service: Service, until: number, known?: Boar
     const { row } = choice;
     if (choice.kind === 'fail') {
       const reason = `No runner is registered any more for jobs of type ${row.type}.`;
-      await commit(service.table, failQueued(row, { kind: 'unregistered_type', reason }, service.now()));
+      const written = await commit(
+        service.table,
+        failQueued(row, { kind: 'unregistered_type', reason }, service.now()),
+      );
+      if (!written.done) {
+        losses++;
+        await dropDeadRow(service, row);
+        await forget(row);
+        continue;
+      }
       service.log.warn('A job of an unregistered type failed.', {
         job: row.id,
         type: row.type,
@@ -84,7 +93,6 @@ export async function dispatchPass(service: Service, until: number, known?: Boar
       board = await readBoard(service.table);
       heads = new Map(await readHeads(service.table, typesToRead(board), rowsRead));
     }
-    if (freeSlots(board).length === 0) return finish('full');
   }
   return finish('losing');
 }
