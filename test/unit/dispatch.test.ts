@@ -114,10 +114,10 @@ describe('the next job is', () => {
     ],
     ['to fail when its type is retired', board({ a: free, r: retired }), heads(row(5, 'r')), 'fail 5'],
     [
-      'to fail, before older ones start, when its type is retired',
+      'to start before a job of a retired type fails, however many of those there are',
       board({ a: free, r: retired }),
-      heads(row(4, 'a'), row(5, 'r')),
-      'fail 5',
+      heads(row(5, 'a'), row(4, 'r')),
+      'start 5 on slot 0',
     ],
     [
       'to fail even while all slots are taken',
