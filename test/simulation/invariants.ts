@@ -1,0 +1,287 @@
+import { isDeepStrictEqual } from 'node:util';
+import { unmarshall } from '@aws-sdk/util-dynamodb';
+import type { Hold, Job, Run, Settings } from '../../core/job.ts';
+import { revoked } from '../../core/job.ts';
+import type { Changed, TableRequest } from './database.ts';
+import { Order } from './order.ts';
+import type { Process, Scheduler } from './scheduler.ts';
+import type { RequestObserver } from './table-client.ts';
+
+/** A promise of the service that did not hold. */
+export class Violation extends Error {
+  readonly invariant: string;
+  constructor(invariant: string, message: string) {
+    super(`${invariant}: ${message}`);
+    this.name = 'Violation';
+    this.invariant = invariant;
+  }
+}
+
+export interface Body {
+  readonly process: Process;
+  readonly job: number;
+  readonly type: string;
+  readonly token: string;
+  readonly segment: number;
+}
+
+/** Only what the invariants need of a run. */
+type RunFacts = Pick<Run, 'token' | 'segment' | 'open' | 'deadline' | 'graceSeconds' | 'limitAt' | 'end'>;
+
+/**
+ * The promises, each checked at every write and after every step. Kept as plain facts beside the table and written
+ * apart from the service's own decisions; nothing here reads the service's state but through what it wrote.
+ */
+export class Invariants implements RequestObserver {
+  readonly jobs = new Map<number, Job>();
+  readonly rows = new Map<number, string>();
+  readonly runs = new Map<number, RunFacts>();
+  readonly slots = new Map<number, Hold>();
+  readonly locks = new Map<string, Hold>();
+  readonly bodies = new Map<Process, Body>();
+  readonly order = new Order();
+  settings: Settings | undefined;
+  /** Jobs that ended in this step, and ended ones whose run was written to. */
+  readonly ended = new Set<number>();
+  readonly touched = new Set<number>();
+  /** Jobs whose queue row a fault took away, until it is back. */
+  readonly torn = new Set<number>();
+  violation: Violation | undefined;
+  readonly #scheduler: Scheduler;
+  readonly #begun = new Set<string>();
+  /** What may have made the run of a token fail. */
+  readonly #causes = new Map<string, string[]>();
+  readonly #returned = new Set<string>();
+  #checks = 0;
+
+  constructor(scheduler: Scheduler) {
+    this.#scheduler = scheduler;
+  }
+
+  get checks(): number {
+    return this.#checks + this.order.checks;
+  }
+
+  violate(invariant: string, message: string): void {
+    this.violation ??= new Violation(invariant, message);
+  }
+
+  /** Notes a reason for which a run may honestly fail. */
+  mayFail(token: string, why: string): void {
+    const causes = this.#causes.get(token);
+    if (causes) causes.push(why);
+    else this.#causes.set(token, [why]);
+  }
+
+  bodyStarted(body: Body): void {
+    const key = `${body.job} ${body.segment}`;
+    if (this.#begun.has(key))
+      this.violate('a body never runs twice', `segment ${body.segment} of job ${body.job} began again`);
+    this.#begun.add(key);
+    this.bodies.set(body.process, body);
+  }
+
+  /** The runner's own code came back without an error. */
+  bodyReturned(token: string): void {
+    this.#returned.add(token);
+  }
+
+  bodyEnded(process: Process): void {
+    this.bodies.delete(process);
+  }
+
+  // ---------------------------------------------------------------- after every step
+
+  afterStep(): void {
+    const { settings, slots, locks, bodies } = this;
+    this.#checks += 5;
+    // A body ends with its process, and when Lambda freezes it.
+    for (const process of bodies.keys()) if (process.state !== 'running') bodies.delete(process);
+    if (settings && slots.size > settings.limit) this.violate('the limit', `${slots.size} slots at ${settings.limit}`);
+    if (settings && bodies.size > settings.limit)
+      this.violate('the limit', `${bodies.size} bodies at ${settings.limit}`);
+    if (bodies.size === 0) return;
+    const held = new Set<string>();
+    for (const { token } of slots.values()) held.add(token);
+    const running = new Set<string>();
+    for (const body of bodies.values()) {
+      if (!held.has(body.token))
+        this.violate(
+          'slot held until the body ended',
+          `job ${body.job} runs, and its slot is not held by ${body.token}`,
+        );
+      if (settings?.types[body.type]?.concurrent) continue;
+      if (running.has(body.type)) this.violate('one of a type', `two bodies of ${body.type} run`);
+      running.add(body.type);
+      if (locks.get(body.type)?.token !== body.token)
+        this.violate('lock held until the body ended', `job ${body.job} runs without the lock of ${body.type}`);
+    }
+  }
+
+  // ---------------------------------------------------------------- at every write
+
+  written(changes: readonly Changed[]): void {
+    const jobs: { before: Job | undefined; after: Job | undefined; id: number }[] = [];
+    for (const change of changes) {
+      const { pk, sk, before, after } = change;
+      if (pk === 'BOARD') this.#board(change);
+      else if (sk === 'JOB') {
+        const id = Number(pk.slice(4));
+        jobs.push({ id, before: before && (unmarshall(before) as Job), after: after && (unmarshall(after) as Job) });
+      } else if (pk.startsWith('QUEUE#')) {
+        if (after) this.rows.set(Number(sk), pk.slice(6));
+        else this.rows.delete(Number(sk));
+        if (after) this.torn.delete(Number(sk));
+      } else if (pk.startsWith('RUN#')) {
+        const id = Number(pk.slice(pk.lastIndexOf('#') + 1));
+        if (sk === 'RUN') this.runs.set(id, (after ? unmarshall(after) : { token: revoked }) as RunFacts);
+        if (this.#isEnded(id)) this.touched.add(id);
+      }
+    }
+    // After the whole transaction: what belongs together is there together.
+    for (const { id, before, after } of jobs) this.#job(id, before, after);
+    for (const hold of [...this.slots.values(), ...this.locks.values()]) this.#hold(hold);
+  }
+
+  #board({ sk, before, after }: Changed): void {
+    if (sk === 'SETTINGS') this.settings = after && (unmarshall(after) as Settings);
+    if (sk.startsWith('SLOT#')) {
+      const n = Number(sk.slice(5));
+      if (before && after) this.violate('owners, never a count', `slot ${n} was taken while it was held`);
+      if (after) this.slots.set(n, unmarshall(after) as Hold);
+      else this.slots.delete(n);
+    }
+    if (sk.startsWith('LOCK#')) {
+      if (before && after) this.violate('owners, never a count', `${sk} was taken while it was held`);
+      if (after) this.locks.set(sk.slice(5), unmarshall(after) as Hold);
+      else this.locks.delete(sk.slice(5));
+    }
+  }
+
+  #job(id: number, before: Job | undefined, after: Job | undefined): void {
+    this.#checks += 4;
+    if (!after) {
+      this.violate('every accepted job ends', `job ${id} is gone`);
+      return;
+    }
+    this.jobs.set(id, after);
+    const was = before?.status;
+    const is = after.status;
+    if (before && was !== 'queued' && was !== 'running') {
+      if (!isDeepStrictEqual(before, after)) this.violate('a finished job never changes', `job ${id}: ${was} to ${is}`);
+      return;
+    }
+    if (is === 'queued') {
+      if (was !== undefined) this.violate('a job moves forward only', `job ${id}: ${was} to ${is}`);
+      if (!this.rows.has(id)) this.violate('a queued job has a queue row', `job ${id} has none`);
+      return;
+    }
+    if (this.rows.has(id)) this.violate('a queue row leads to a queued job', `job ${id} is ${is} and has a row`);
+    if (is === 'running') {
+      if (was === 'running' && before && 'token' in before && before.token !== after.token)
+        this.violate('a run keeps its token', `job ${id} was taken over`);
+      this.#running(after);
+      return;
+    }
+    this.ended.add(id);
+    this.#outcome(id, before, after);
+  }
+
+  #running(job: Job & { status: 'running' }): void {
+    if (this.slots.get(job.slot)?.token !== job.token)
+      this.violate('a running job holds its slot', `job ${job.id} does not hold slot ${job.slot}`);
+    if (!this.settings?.types[job.type]?.concurrent && this.locks.get(job.type)?.token !== job.token)
+      this.violate("a running job holds its type's lock", `job ${job.id} does not hold the lock of ${job.type}`);
+  }
+
+  /** A job ends for a reason. */
+  #outcome(id: number, before: Job | undefined, after: Job): void {
+    const token = before && 'token' in before ? (before.token ?? '') : '';
+    const causes = this.#causes.get(token) ?? [];
+    switch (after.status) {
+      case 'canceled':
+        if (after.cancelRequested === undefined)
+          this.violate('a job ends for a reason', `job ${id}: nobody canceled it`);
+        return;
+      case 'completed':
+        if (!this.#returned.has(token))
+          this.violate('a job ends for a reason', `job ${id} completed, its body did not`);
+        return;
+      case 'failed':
+        if (after.failure?.kind === 'unregistered_type') {
+          if (before?.status !== 'queued' || this.settings?.types[after.type]?.retired === undefined)
+            this.violate('a job ends for a reason', `job ${id}: its type is registered`);
+          return;
+        }
+        if (causes.length === 0)
+          this.violate('a job ends for a reason', `job ${id} failed without cause: ${after.failure?.reason}`);
+        return;
+      default:
+    }
+  }
+
+  /** A hold belongs to a job that runs under its token, or that ended under it. */
+  #hold(hold: Hold): void {
+    this.#checks++;
+    const job = this.jobs.get(hold.job);
+    if (job && 'token' in job && job.token === hold.token) {
+      if (job.status === 'running') this.#running(job);
+      return;
+    }
+    this.violate('owners, never a count', `a slot or lock is held for job ${hold.job} by a token that is not its own`);
+  }
+
+  #isEnded(id: number): boolean {
+    const status = this.jobs.get(id)?.status;
+    return status !== undefined && status !== 'queued' && status !== 'running';
+  }
+
+  // ---------------------------------------------------------------- what processes see
+
+  sending(process: Process, request: TableRequest): void {
+    const wrong = this.order.sending(process, request);
+    if (wrong) this.violate('the oldest that may run', wrong);
+  }
+
+  answered(process: Process, request: TableRequest, answer: object): void {
+    this.order.answered(process, request, answer);
+  }
+
+  failed(process: Process, request: TableRequest, error: unknown): void {
+    const { CancellationReasons: reasons } = error as { CancellationReasons?: readonly { Code?: string }[] };
+    if (reasons)
+      this.order.refused(
+        process,
+        request,
+        reasons.map(({ Code }) => Code),
+      );
+    const isRead = request.kind === 'GetItem' || request.kind === 'Query';
+    if (process.token && isRead) this.mayFail(process.token, `a read failed: ${String(error)}`);
+  }
+
+  // ---------------------------------------------------------------- healing
+
+  /** What keeps a job that may run from running: undefined when it may run now. Written apart from core/dispatch.ts. */
+  mayRun(id: number): boolean {
+    const type = this.rows.get(id);
+    const { settings } = this;
+    if (type === undefined || !settings || settings.paused) return false;
+    const options = settings.types[type];
+    if (!options) return true;
+    if (options.retired !== undefined) return true;
+    if (this.slots.size >= settings.limit) return false;
+    return (
+      options.concurrent || (!this.locks.has(type) && ![...this.slots.values()].some((hold) => hold.type === type))
+    );
+  }
+
+  /** Slots and locks of ended jobs whose body cannot be running any more. */
+  leftovers(marginMs: number): Hold[] {
+    const holds = [...this.slots.values(), ...this.locks.values()];
+    return holds.filter((hold) => {
+      if (!this.#isEnded(hold.job)) return false;
+      const run = this.runs.get(hold.job);
+      return !run?.open || this.#scheduler.nowMs > (run.deadline ?? 0) + marginMs;
+    });
+  }
+}

@@ -1,0 +1,95 @@
+import type { Table } from '../../aws/dynamo.ts';
+import { readFiles, readJob, readLog, readRecords } from '../../aws/reads.ts';
+import { isEnded } from '../../core/job.ts';
+import type { Said } from './bodies.ts';
+import type { Invariants } from './invariants.ts';
+
+const everything = 1_000_000_000;
+
+/**
+ * What staff see of a run that has ended, by the reads that the API uses: taken down when the job ends, and compared
+ * whenever its run is written to after that.
+ */
+export class Readers {
+  readonly #seen = new Map<number, string>();
+  readonly #table: Table;
+  readonly #invariants: Invariants;
+  checks = 0;
+
+  constructor(table: Table, invariants: Invariants) {
+    this.#table = table;
+    this.#invariants = invariants;
+  }
+
+  /** A job ended in this very step. */
+  async ended(id: number, said: Said | undefined): Promise<void> {
+    const view = await this.#view(id);
+    this.#seen.set(id, JSON.stringify(view));
+    this.#whole(id, view, said);
+  }
+
+  async compare(id: number): Promise<void> {
+    this.checks++;
+    const now = JSON.stringify(await this.#view(id));
+    const then = this.#seen.get(id);
+    if (now !== then) {
+      this.#invariants.violate('no write of a run is visible after its end', `job ${id}: ${then} became ${now}`);
+    }
+  }
+
+  async compareAll(): Promise<void> {
+    for (const id of this.#seen.keys()) await this.compare(id);
+  }
+
+  async #view(id: number) {
+    const job = await readJob(this.#table, id);
+    if (!job || !isEnded(job)) throw new Error(`Job ${id} has not ended.`);
+    return {
+      job,
+      log: Buffer.from(await readLog(this.#table, job, 0, everything)).toString(),
+      records: await readRecords(this.#table, job),
+      files: (await readFiles(this.#table, job)).map(({ name }) => name),
+    };
+  }
+
+  /** The log has every line once and in order, up to where it ends; a completed job's has all; files are all or none. */
+  #whole(
+    id: number,
+    view: {
+      readonly job: { readonly status: string };
+      readonly log: string;
+      readonly records: readonly string[];
+      readonly files: readonly string[];
+    },
+    said: Said | undefined,
+  ): void {
+    this.checks += 3;
+    const completed = view.job.status === 'completed';
+    let segment = 0;
+    let n = 0;
+    const last = new Map<number, number>();
+    for (const [, s, k] of view.log.matchAll(/^s(\d+) n(\d+)$/gm)) {
+      if (Number(s) !== segment) n = 0;
+      const inOrder = Number(s) >= segment && Number(k) === n + 1;
+      segment = Number(s);
+      n = Number(k);
+      last.set(segment, n);
+      if (!inOrder)
+        this.#invariants.violate('the log is whole and in order', `job ${id}: line ${n} of segment ${segment}`);
+    }
+    if (view.log.includes('leftover') || view.records.includes('/repositories/2/resources/999999'))
+      this.#invariants.violate('no write of a run is visible after its end', `job ${id} shows what a leftover said`);
+    const files = said?.files ?? 0;
+    if (view.files.length !== 0 && view.files.length !== files)
+      this.#invariants.violate('outputs all or none', `job ${id} shows ${view.files.length} of ${files} files`);
+    if (!completed || !said) return;
+    for (const [s, lines] of said.lines)
+      if ((last.get(s) ?? 0) !== lines)
+        this.#invariants.violate(
+          'the log is whole and in order',
+          `job ${id}: ${last.get(s)} of ${lines} lines of segment ${s}`,
+        );
+    if (view.files.length !== files || view.records.length !== said.records)
+      this.#invariants.violate('outputs all or none', `job ${id} completed without all files and records`);
+  }
+}

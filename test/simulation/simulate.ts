@@ -1,0 +1,173 @@
+import { planOf } from './bodies.ts';
+import type { FaultKind } from './faults.ts';
+import { Healing } from './healing.ts';
+import type { Violation } from './invariants.ts';
+import { healthy, type Mutant } from './mutants.ts';
+import { Readers } from './readers.ts';
+import { install, type Random, Scheduler } from './scheduler.ts';
+import { type SimulatedType, World } from './world.ts';
+
+export interface Report {
+  readonly seed: number;
+  readonly jobs: number;
+  readonly outcomes: Readonly<Record<string, number>>;
+  readonly simulatedMs: number;
+  readonly steps: number;
+  readonly checks: number;
+  readonly faults: ReadonlyMap<FaultKind, number>;
+  readonly violation: Violation | undefined;
+}
+
+/** No simulated job takes longer, once nothing goes wrong any more. */
+const longestQuietMs = 8 * 3_600_000;
+const minuteMs = 60_000;
+
+/**
+ * Runs the service through some trouble and then through a quiet time, with every promise checked at every write and
+ * after every step. The same seed gives the same run.
+ */
+export async function simulate(
+  seed: number,
+  { mutant = healthy, trace }: { readonly mutant?: Mutant; readonly trace?: (line: string) => void } = {},
+): Promise<Report> {
+  const scheduler = new Scheduler(seed);
+  const uninstall = install(scheduler);
+  try {
+    return await run(seed, scheduler, mutant, trace);
+  } finally {
+    uninstall();
+  }
+}
+
+async function run(
+  seed: number,
+  scheduler: Scheduler,
+  mutant: Mutant,
+  trace: ((line: string) => void) | undefined,
+): Promise<Report> {
+  const { random } = scheduler;
+  const world = new World(scheduler, {
+    limit: random.pick([1, 2, 2, 2, 3]),
+    intensity: random.pick([0.1, 0.5, 1, 1, 1.5]),
+    types: someTypes(random),
+    mutant,
+    trace: trace && ((line) => trace(`${(scheduler.elapsedMs / 1000).toFixed(3)} ${line}`)),
+  });
+  const { invariants, faults } = world;
+  const readers = new Readers(world.outside, invariants);
+  const healing = new Healing(world);
+  const troubleMs = random.between(10, 45) * minuteMs;
+  peopleCome(world, troubleMs);
+  troubleComes(world, troubleMs);
+  world.startSweeps();
+  scheduler.after(troubleMs, () => {
+    world.trace?.('faults stop');
+    faults.on = false;
+    healing.start();
+  });
+
+  while (!invariants.violation && !healing.isDone) {
+    await scheduler.step();
+    invariants.afterStep();
+    for (const id of invariants.ended) await readers.ended(id, world.said.get(id));
+    invariants.ended.clear();
+    for (const id of invariants.touched) await readers.compare(id);
+    invariants.touched.clear();
+    if (scheduler.elapsedMs > troubleMs + longestQuietMs) {
+      const left = [...invariants.jobs.values()].filter(({ status }) => status === 'queued' || status === 'running');
+      invariants.violate('every accepted job ends', `${left.map(({ id, status }) => `${id} ${status}`).join(', ')}`);
+    }
+  }
+  if (!invariants.violation) await readers.compareAll();
+
+  const outcomes: Record<string, number> = {};
+  for (const { status } of invariants.jobs.values()) outcomes[status] = (outcomes[status] ?? 0) + 1;
+  return {
+    seed,
+    jobs: invariants.jobs.size,
+    outcomes,
+    simulatedMs: scheduler.elapsedMs,
+    steps: scheduler.steps,
+    checks: invariants.checks + readers.checks + healing.checks,
+    faults: faults.counts,
+    violation: invariants.violation,
+  };
+}
+
+function someTypes(random: Random): Record<string, SimulatedType> {
+  return Object.fromEntries(
+    ['import_job', 'report_job', 'print_job', 'batch_job', 'other_job'].slice(0, random.integer(2, 5)).map((name) => [
+      name,
+      {
+        dispatch: {
+          runner: name,
+          concurrent: random.chance(0.4),
+          graceSeconds: random.pick([1, 5, 30]),
+          version: '1',
+          ...(random.chance(0.2) && { timeLimitSeconds: random.pick([30, 120, 600]) }),
+        },
+        timeoutMs: random.pick([30_000, 60_000, 120_000, 300_000]),
+        watched: random.chance(0.85),
+      },
+    ]),
+  );
+}
+
+/** Jobs come in bursts; some are canceled, some twice. */
+function peopleCome(world: World, troubleMs: number): void {
+  const { scheduler, invariants } = world;
+  const { random } = scheduler;
+  const names = Object.keys(world.types);
+  for (let bursts = random.integer(2, 6); bursts > 0; bursts--) {
+    const atMs = random.between(0, troubleMs * 0.9);
+    for (let jobs = random.integer(2, 8); jobs > 0; jobs--) {
+      const type = random.pick(names);
+      const plan = planOf(random, world.types[type]?.timeoutMs ?? 0);
+      scheduler.after(atMs + random.between(0, 8_000), () => world.create(type, plan));
+    }
+  }
+  for (let cancels = random.integer(2, 10); cancels > 0; cancels--) {
+    scheduler.after(random.between(0, troubleMs), () => {
+      const live = [...invariants.jobs.values()].filter(({ status }) => status === 'queued' || status === 'running');
+      if (live.length === 0) return;
+      const { id } = random.pick(live);
+      world.cancel(id);
+      if (random.chance(0.3)) scheduler.after(random.between(0, 2_000), () => world.cancel(id));
+    });
+  }
+}
+
+/** What happens to the service from outside, besides what its requests meet. */
+function troubleComes(world: World, troubleMs: number): void {
+  const { scheduler, invariants, faults, database, machine } = world;
+  const { random } = scheduler;
+  const tick = () => {
+    if (!faults.on) return;
+    scheduler.after(random.between(1_000, 30_000), tick);
+    const open = [...machine.executions.values()].filter(({ status }) => status === 'RUNNING');
+    if (open.length > 0 && faults.hit('stopped by operator', 0.02)) world.stopExecution(random.pick(open), 'ABORTED');
+    else if (open.length > 0 && faults.hit('execution failed', 0.02)) world.stopExecution(random.pick(open), 'FAILED');
+    // A restore brings back some writes of a transaction and not others.
+    const [queued] = invariants.rows;
+    if (queued && faults.hit('queue row lost', 0.01)) {
+      const [id, type] = queued;
+      database.apply({ kind: 'DeleteItem', input: { TableName: 'jobs', Key: rowKey(type, id) } });
+    }
+    const ended = [...invariants.jobs.values()].find(({ status }) => status === 'completed' || status === 'canceled');
+    if (ended && faults.hit('queue row back', 0.01)) {
+      const { id, type, repo, owner, submitted, correlation, inputs, attempt } = ended;
+      const row = { id, repo, submitted, inputs, attempt };
+      const Item = {
+        ...rowKey(type, id),
+        ...Object.fromEntries(Object.entries(row).map(([name, value]) => [name, { N: String(value) }])),
+        type: { S: type },
+        owner: { S: owner },
+        correlation: { S: correlation },
+      };
+      database.apply({ kind: 'PutItem', input: { TableName: 'jobs', Item } });
+    }
+  };
+  scheduler.after(random.between(0, troubleMs / 4), tick);
+}
+
+const rowKey = (type: string, id: number) => ({ pk: { S: `QUEUE#${type}` }, sk: { S: String(id).padStart(12, '0') } });

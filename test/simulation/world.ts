@@ -1,0 +1,385 @@
+import './silence.ts';
+import type { DynamoDBClient } from '@aws-sdk/client-dynamodb';
+import type { S3Client } from '@aws-sdk/client-s3';
+import { marshall } from '@aws-sdk/util-dynamodb';
+import type { Doorbell } from '../../aws/doorbell.ts';
+import type { Table } from '../../aws/dynamo.ts';
+import type { StateMachine } from '../../aws/executions.ts';
+import type { Witness } from '../../core/ending.ts';
+import type { Board, DispatchType } from '../../core/job.ts';
+import { keys } from '../../core/table.ts';
+import { cancelJob } from '../../functions/api/cancel-job.ts';
+import { createWith } from '../../functions/api/create-job.ts';
+import type { Request } from '../../functions/api/http.ts';
+import type { Sessions } from '../../functions/api/sessions.ts';
+import type { KnownType, Types } from '../../functions/api/types.ts';
+import { endRun, type RunRef } from '../../functions/end.ts';
+import { dispatchPass } from '../../functions/pass.ts';
+import type { Log, Service } from '../../functions/service.ts';
+import { sweepPass } from '../../functions/sweep-pass.ts';
+import { workflow } from '../../infra/workflow.ts';
+import { body, type Plan, type Said } from './bodies.ts';
+import { Database } from './database.ts';
+import type { Definition, Execution, Invoke } from './execution.ts';
+import { Faults } from './faults.ts';
+import { type Invocation, invoke } from './harness.ts';
+import { Invariants } from './invariants.ts';
+import { type Handler, resultOf, runnerLambda } from './lambda.ts';
+import type { Mutant } from './mutants.ts';
+import { DoorbellQueue, Machine } from './platform.ts';
+import type { Process, ProcessEnd, Scheduler } from './scheduler.ts';
+import { type TableNetwork, tableClient } from './table-client.ts';
+import { Watches } from './watches.ts';
+
+/** A job type of the simulation: what the service knows of it, and what only the runner's Lambda knows. */
+export interface SimulatedType {
+  readonly dispatch: DispatchType;
+  readonly timeoutMs: number;
+  /** Whether its runner has our harness's watch; another language's has none. */
+  readonly watched: boolean;
+}
+
+const answerMs = 1_500;
+const sweepEveryMs = 60_000;
+const finisherArn = 'finisher';
+
+/** The whole service in one process: its own code, on AWS in memory, in virtual time. */
+export class World {
+  readonly scheduler: Scheduler;
+  readonly faults: Faults;
+  readonly invariants: Invariants;
+  readonly database: Database;
+  readonly machine: Machine;
+  readonly said = new Map<number, Said>();
+  readonly types: Readonly<Record<string, SimulatedType>>;
+  readonly mutant: Mutant;
+  readonly trace: ((line: string) => void) | undefined;
+  sweeps = 0;
+  readonly #network: TableNetwork;
+  readonly #doorbells: DoorbellQueue;
+  readonly #watches: Watches;
+
+  constructor(
+    scheduler: Scheduler,
+    options: {
+      readonly limit: number;
+      readonly intensity: number;
+      readonly types: Readonly<Record<string, SimulatedType>>;
+      readonly mutant: Mutant;
+      readonly trace: ((line: string) => void) | undefined;
+    },
+  ) {
+    this.scheduler = scheduler;
+    this.types = options.types;
+    this.mutant = options.mutant;
+    this.trace = options.trace;
+    this.faults = new Faults(scheduler.random, options.intensity);
+    this.invariants = new Invariants(scheduler);
+    this.database = new Database(
+      () => scheduler.nowMs,
+      (changes) => {
+        if (this.trace) for (const change of changes) this.trace(traced(change));
+        this.invariants.written(changes);
+        for (const { pk, sk } of changes) if (sk === 'RUN') this.#watches.written(pk);
+      },
+    );
+    this.#watches = new Watches(scheduler, this.database, this.faults);
+    this.#network = {
+      scheduler,
+      database: this.database,
+      faults: this.faults,
+      observer: this.invariants,
+      underWay: new Map(),
+    };
+    const definition = workflow('aws', finisherArn) as unknown as Definition;
+    this.machine = new Machine(
+      scheduler,
+      this.faults,
+      this.mutant.definition?.(definition) ?? definition,
+      this.#invoke(),
+      (execution) => this.#closed(execution),
+    );
+    this.#doorbells = new DoorbellQueue(
+      scheduler,
+      this.faults,
+      () => options.limit,
+      (done) => this.#dispatcher(done),
+    );
+    const types = Object.fromEntries(Object.entries(this.types).map(([name, { dispatch }]) => [name, dispatch]));
+    this.database.apply({
+      kind: 'PutItem',
+      input: {
+        TableName: 'jobs',
+        Item: marshall(
+          { ...keys.settings, limit: options.limit, paused: false, types },
+          { removeUndefinedValues: true },
+        ),
+      },
+    });
+  }
+
+  // ---------------------------------------------------------------- what people do
+
+  create(type: string, plan: Plan): void {
+    const { timeoutMs } = functions.api;
+    this.#spawn('create', timeoutMs, async (process) => {
+      await createWith(
+        {
+          table: this.#table(process),
+          doorbell: this.#doorbell(process),
+          objects: { bucket: 'files' },
+          types: { get: async () => knownType(type) } as unknown as Types,
+          sessions: {
+            backend: () => ({ request: async () => new Response(null, { status: 200 }) }),
+          } as unknown as Sessions,
+        },
+        request(NaN),
+        { type, job: { jsonmodel_type: type, ...plan }, jobParams: undefined },
+        [],
+      );
+    });
+  }
+
+  cancel(id: number): void {
+    this.#spawn('cancel', functions.api.timeoutMs, async (process) => {
+      const types = { get: async () => undefined } as unknown as Types;
+      await cancelJob(this.#table(process), this.#doorbell(process), types)(request(id));
+    });
+  }
+
+  /** Starts the schedule: a sweep each minute, until the end of the simulation. */
+  startSweeps(): void {
+    this.scheduler.after(sweepEveryMs, () => {
+      this.startSweeps();
+      if (this.mutant.noSweep || this.faults.hit('sweep lost', 0.1)) return;
+      this.#spawn(
+        'sweep',
+        functions.sweep.timeoutMs,
+        (process) => sweepPass(this.#service(process), this.#until(process)),
+        () => this.sweeps++,
+      );
+    });
+  }
+
+  // ---------------------------------------------------------------- the service's functions
+
+  #dispatcher(done: (ok: boolean) => void): void {
+    this.#spawn(
+      'dispatcher',
+      functions.dispatcher.timeoutMs,
+      (process) => dispatchPass(this.#service(process), this.#until(process)),
+      (end) => done(end.kind === 'returned'),
+    );
+  }
+
+  /** As functions/finisher.ts, which opens its clients when it is imported. */
+  #finisher(ref: RunRef, witness: Witness | undefined, ended: (end: ProcessEnd) => void): void {
+    this.#spawn(
+      'finisher',
+      functions.finisher.timeoutMs,
+      async (process) => {
+        const service = this.#service(process);
+        const end = (given: Witness | undefined) => endRun(service, ref, given);
+        const board: Board = await (this.mutant.end?.(this, ref, witness, end) ?? end(witness));
+        try {
+          await dispatchPass(service, this.#until(process), board);
+        } catch (error) {
+          service.log.error('The dispatch pass after an end failed.', { ...ref, error });
+        }
+      },
+      ended,
+    );
+  }
+
+  #invoke(): Invoke {
+    const runners = runnerLambda({
+      scheduler: this.scheduler,
+      faults: this.faults,
+      timeoutMs: (name) => this.types[name]?.timeoutMs ?? 900_000,
+      handler: this.#runner,
+      mayFail: (token, why) => this.invariants.mayFail(token, why),
+    });
+    return (name, payload, answered) => {
+      if (name !== finisherArn) {
+        runners(name, payload, answered);
+        return;
+      }
+      if (this.faults.hit('finish failed', 0.1)) {
+        this.scheduler.after(50, () => answered({ error: { Error: 'Lambda.ServiceException', Cause: '' } }));
+        return;
+      }
+      const { error, ...ref } = payload as unknown as RunRef & { error?: { Error: string; Cause: string } };
+      const witness = { ...(error && { error: error.Error, cause: error.Cause }) };
+      this.#finisher(ref, witness, (end) => answered(resultOf(end)));
+    };
+  }
+
+  readonly #runner: Handler = (process, sandbox, payload) => {
+    const invocation = payload as unknown as Invocation;
+    const { job, type, token } = invocation;
+    const { invariants } = this;
+    const remainingMs = () => process.startedMs + process.timeoutMs - this.scheduler.nowMs;
+    const watch = this.types[type]?.watched
+      ? this.#watches.starter(process, sandbox, `RUN#${type}#${job}`, (why) =>
+          this.trace?.(`${process.name}: killed by its watch, ${why}`),
+        )
+      : () => ({ stop: () => {} });
+    const said: Said = this.said.get(job) ?? { lines: new Map(), files: 0, records: 0 };
+    this.said.set(job, said);
+    return invoke(
+      async (ctx) => {
+        this.trace?.(`${process.name}: body of segment ${ctx.job.segment} begins`);
+        invariants.bodyStarted({ process, job, type, token, segment: ctx.job.segment });
+        try {
+          await body(ctx, ctx.params as unknown as Plan, said, process, (why) => invariants.mayFail(token, why));
+          invariants.bodyReturned(token);
+        } finally {
+          invariants.bodyEnded(process);
+        }
+      },
+      this.#table(process),
+      { client: this.#files(process), name: 'files' },
+      invocation,
+      remainingMs,
+      this.mutant.watch?.(watch) ?? watch,
+    );
+  };
+
+  /** The rule for executions that did not succeed: best effort, as EventBridge says of these events. */
+  #closed(execution: Execution): void {
+    this.trace?.(`execution ${execution.name} ${execution.status}`);
+    if (execution.status === 'SUCCEEDED' || this.mutant.noEvents || this.faults.hit('event lost', 0.25)) return;
+    const ref = JSON.parse(execution.input) as RunRef;
+    const { random } = this.scheduler;
+    const times = this.faults.hit('event twice', 0.25) ? 2 : 1;
+    for (let n = 0; n < times; n++) {
+      const lateMs = this.faults.hit('event late', 0.2) ? random.between(5_000, 300_000) : random.between(100, 900);
+      this.scheduler.after(lateMs, () => this.#finisher(ref, undefined, () => {}));
+    }
+  }
+
+  /** An operator presses Stop, or the execution fails by itself. Its runner goes on. */
+  stopExecution(execution: Execution, status: 'ABORTED' | 'FAILED'): void {
+    const { token } = JSON.parse(execution.input) as RunRef;
+    this.invariants.mayFail(token, `its execution was ${status}`);
+    execution.close(status);
+  }
+
+  // ---------------------------------------------------------------- what a process works with
+
+  #spawn(
+    name: string,
+    timeoutMs: number,
+    work: (process: Process) => Promise<unknown>,
+    ended: (end: ProcessEnd) => void = () => {},
+  ): void {
+    const { random } = this.scheduler;
+    const process = this.scheduler.spawn(
+      name,
+      { timeoutMs, skewMs: random.between(-3_000, 3_000), delayMs: random.chance(0.1) ? 700 : random.between(1, 30) },
+      (self) => {
+        this.trace?.(`${name} ${self.id} begins`);
+        return work(self);
+      },
+      (end) => {
+        this.trace?.(`${name} ${process.id} ${end.kind}${end.kind === 'threw' ? ` ${String(end.error)}` : ''}`);
+        ended(end);
+      },
+    );
+    if (this.faults.hit('crash', 0.05)) {
+      this.scheduler.after(random.between(0, random.chance(0.8) ? 250 : 3_000), () => process.kill('crash'));
+    }
+  }
+
+  #service(process: Process): Service {
+    return {
+      table: this.#table(process),
+      machine: this.#machine(process),
+      log: this.#log(process),
+      now: () => Date.now(),
+      newToken: () =>
+        Array.from({ length: 6 }, () => this.scheduler.random.integer(0, 15).toString(16)).join('') + process.id,
+    };
+  }
+
+  #table(process: Process): Table {
+    const client = tableClient(this.#network, process);
+    return { client: this.mutant.table?.(client, process, this) ?? client, name: 'jobs' };
+  }
+
+  #machine(process: Process): StateMachine {
+    const client = this.machine.client(process);
+    return {
+      client: this.mutant.machine?.(client, process) ?? client,
+      arn: 'arn:aws:states:us-east-1:1:stateMachine:jobs',
+    };
+  }
+
+  #doorbell(process: Process): Doorbell {
+    const client = this.#doorbells.client(process);
+    return { client: this.mutant.doorbell?.(client) ?? client, queueUrl: 'queue', lanes: 2 };
+  }
+
+  #files(process: Process): S3Client {
+    const send = () =>
+      new Promise((resolve) => {
+        this.scheduler.after(this.scheduler.random.between(5, 60), () => resolve({}), process);
+      });
+    return { send } as unknown as S3Client;
+  }
+
+  /** Requests that are answered at once, for those who look from outside. */
+  get outside(): Table {
+    const send = async (command: { readonly input: object }) =>
+      this.database.apply({ kind: command.constructor.name.replace(/Command$/, ''), input: command.input } as never);
+    return { client: { send } as unknown as DynamoDBClient, name: 'jobs' };
+  }
+
+  #until(process: Process): number {
+    return process.startedMs + process.timeoutMs - answerMs + process.skewMs;
+  }
+
+  #log(process: Process): Log {
+    const write = (message: string, fields?: Record<string, unknown>) =>
+      this.trace?.(`${process.name} ${process.id}: ${message} ${fields?.['job'] ?? ''} ${fields?.['error'] ?? ''}`);
+    return { info: write, warn: write, error: write };
+  }
+}
+
+const functions = {
+  api: { timeoutMs: 29_000 },
+  dispatcher: { timeoutMs: 10_000 },
+  finisher: { timeoutMs: 30_000 },
+  sweep: { timeoutMs: 60_000 },
+};
+
+const schema = JSON.stringify({ type: 'object' });
+const knownType = (type: string): KnownType => ({
+  type,
+  schema,
+  version: '1',
+  hidden: false,
+  createPermissions: [],
+  cancelPermissions: [],
+  owner: 'simulation',
+});
+
+const request = (id: number): Request => ({
+  path: {},
+  query: new URLSearchParams(),
+  body: Buffer.alloc(0),
+  contentType: 'application/json',
+  user: { username: 'archivist', permissions: {} },
+  session: undefined,
+  repo: 2,
+  id,
+  correlation: 'c',
+  need: () => {},
+});
+
+function traced({ pk, sk, after }: { pk: string; sk: string; after: Record<string, unknown> | undefined }): string {
+  if (!after) return `- ${pk} ${sk}`;
+  const shown = ['status', 'token', 'segment', 'open', 'end', 'job', 'ends', 'failure', 'cancelAt', 'deadline'];
+  const parts = shown.filter((name) => name in after).map((name) => `${name}=${JSON.stringify(after[name])}`);
+  return `+ ${pk} ${sk} ${parts.join(' ')}`;
+}
