@@ -1,0 +1,382 @@
+/**
+ * What the model knows of the world: which parts a state has, how the table's items lie in them, and the clock.
+ * The parts are the items of the table, the platform (executions, invocations) and the memory of each process.
+ */
+import { freeSlots, isBlocked, next, typesToRead } from '../../core/dispatch.ts';
+import { isOver, judge } from '../../core/ending.ts';
+import {
+  type Board,
+  fromItem,
+  type Hold,
+  isEnded,
+  type Job,
+  type QueueRow,
+  type Run,
+  type Slot,
+} from '../../core/job.ts';
+import { inspect, inspectRow } from '../../core/sweep.ts';
+import * as table from '../../core/table.ts';
+import type { Item, Transaction, Write, Written } from '../../core/writes.ts';
+import type { Hands } from './engine.ts';
+import { applyTransaction, type Items, nameOf } from './store.ts';
+
+export interface Scenario {
+  readonly name: string;
+  readonly slots: number;
+  readonly types: Readonly<Record<string, { readonly concurrent: boolean; readonly retired?: boolean }>>;
+  readonly jobs: readonly {
+    readonly type: string;
+    /** After so many invocations its body is done. */
+    readonly segments: 1 | 2;
+    /** People may cancel it. */
+    readonly cancel?: boolean;
+    /** Its body writes one byte of log. */
+    readonly logs?: boolean;
+    /** It is there from the beginning; else it may be created at any time, in any order. */
+    readonly created?: boolean;
+  }[];
+  /** Dispatch passes at a time. */
+  readonly passes: number;
+  /** How many faults may happen at most; see `Faults`. */
+  readonly faults: number;
+  /** Only these; all when absent. */
+  readonly only?: readonly Fault[];
+}
+
+export type Fault =
+  /** A process dies where that loses something. */
+  | 'crash'
+  /** StartExecution fails without having started. */
+  | 'start'
+  /** An invocation is refused. */
+  | 'refused'
+  /** The platform reports an error of an invocation that goes on. */
+  | 'lost sight'
+  /** The platform invokes the same segment once more. */
+  | 'repeat'
+  /** An operator stops the execution, or the state machine gives up; its invocations go on. */
+  | 'stop'
+  /** A write of a dead process arrives late. */
+  | 'late write'
+  /** A transaction's writes become visible one after the other (DynamoDB: read-committed against Query). */
+  | 'torn';
+
+/** Everything that decides or writes, so that a mutant can replace one of them. */
+export const protocol = {
+  ...table,
+  freeSlots,
+  isBlocked,
+  next,
+  typesToRead,
+  judge,
+  isOver,
+  inspect,
+  inspectRow,
+  /** The sweep reads the run after the job: one that it saw before may have begun a segment since. */
+  sweepReadsJobFirst: true as boolean,
+  /** The sweep releases together with a check that the job still is what it saw. */
+  sweepChecksJob: true as boolean,
+  /** An end that finds its job settled reads the run again: what it read before may have begun a segment since. */
+  endReadsAgain: true as boolean,
+};
+export type Protocol = typeof protocol;
+
+export interface Execution {
+  readonly token: string;
+  readonly at: 'run' | 'finish' | 'closed';
+  /** The segment invoked last, or to be invoked. */
+  readonly seg: number;
+  readonly invoked: boolean;
+  readonly error?: string;
+  readonly status?: 'SUCCEEDED' | 'FAILED' | 'ABORTED';
+}
+
+export interface Invocation {
+  readonly token: string;
+  readonly seg: number;
+  readonly claim: string;
+  /** `ghost`: dead, but a write of it is still on its way. */
+  readonly pc: 'invoked' | 'claimed' | 'early' | 'body' | 'written' | 'ended' | 'ghost';
+  readonly logged: boolean;
+  readonly result?: string;
+}
+
+export interface Ghost {
+  readonly claims: number;
+  readonly started: readonly string[];
+}
+
+/** A board as far as a pass looks at it. */
+export interface View {
+  readonly slots: readonly { readonly n: number; readonly type: string }[];
+  readonly locks: readonly string[];
+}
+
+/** Attributes that nothing decides by: without them more states are one. */
+const idle = new Set([
+  'mtime',
+  'started',
+  'since',
+  'lockVersion',
+  'gsk',
+  'gpk',
+  'failure',
+  'progress',
+  'submitted',
+  'v',
+]);
+
+const t0 = 1_000_000;
+/** A job's clock: 0, its grace is over, the deadline of its open segment has passed, and after that a grace. */
+export const instants = [0, 100_000, 2_000_000, 2_100_000].map((ms) => t0 + ms);
+export const invocationMs = 900_000;
+
+export class World {
+  readonly scenario: Scenario;
+  readonly p: Protocol;
+  readonly ids: readonly number[];
+  readonly parts: string[] = [];
+  readonly settings: Board['settings'];
+  /** Where each item of the table lies, by `nameOf`. */
+  readonly #places = new Map<string, number>();
+  readonly job: readonly number[];
+  readonly row: readonly number[];
+  readonly run: readonly number[];
+  readonly log: readonly number[];
+  readonly execution: readonly number[];
+  readonly invocations: readonly number[];
+  readonly clock: readonly number[];
+  readonly ghost: readonly number[];
+  readonly finisher: readonly number[];
+  readonly slot: readonly number[];
+  readonly lock: ReadonlyMap<string, number>;
+  readonly pass: readonly number[];
+  readonly event: number;
+  readonly sweep: number;
+  readonly cancel: number;
+  readonly faults: number;
+  readonly torn: number;
+
+  constructor(scenario: Scenario, changed: Partial<Protocol> = {}) {
+    this.scenario = scenario;
+    this.p = { ...protocol, ...changed };
+    this.ids = scenario.jobs.map((_, i) => i + 1);
+    const part = (name: string) => this.parts.push(name) - 1;
+    const place = (key: table.NewJob | { readonly pk: string; readonly sk: string }, name: string) => {
+      const at = part(name);
+      this.#places.set(nameOf(key as { pk: string; sk: string }), at);
+      return at;
+    };
+    const { keys } = table;
+    const each = (make: (id: number, type: string) => number) => scenario.jobs.map(({ type }, i) => make(i + 1, type));
+    // What processes look at first and what changes least stands first: canonical forms are found sooner.
+    this.slot = Array.from({ length: scenario.slots }, (_, n) => place(keys.slot(n), `slot ${n}`));
+    this.pass = Array.from({ length: scenario.passes }, (_, n) => part(`pass ${n}`));
+    this.lock = new Map(Object.keys(scenario.types).map((type) => [type, place(keys.lock(type), `lock ${type}`)]));
+    this.job = each((id) => place(keys.job(id), `job ${id}`));
+    this.row = each((id, type) => place(keys.queue(type, id), `row ${id}`));
+    this.run = each((id, type) => place(keys.run(type, id), `run ${id}`));
+    this.log = each((id, type) => place(keys.log(type, id, 0), `log ${id}`));
+    this.execution = each((id) => part(`execution ${id}`));
+    this.invocations = each((id) => part(`invocations ${id}`));
+    this.clock = each((id) => part(`clock ${id}`));
+    this.ghost = each((id) => part(`ghost ${id}`));
+    this.finisher = each((id) => part(`finisher ${id}`));
+    this.event = part('event');
+    this.sweep = part('sweep');
+    this.cancel = part('cancel');
+    this.faults = part('faults');
+    this.torn = part('torn');
+    this.settings = {
+      limit: scenario.slots,
+      paused: false,
+      types: Object.fromEntries(
+        Object.entries(scenario.types).map(([type, { concurrent, retired }]) => [
+          type,
+          { runner: type, concurrent, graceSeconds: 30, version: '1', ...(retired && { retired: t0 }) },
+        ]),
+      ),
+    };
+  }
+
+  initial(): readonly unknown[] {
+    const values: unknown[] = this.parts.map(() => undefined);
+    const items: Items = new Map();
+    for (const id of this.ids) {
+      if (this.spec(id).created) applyTransaction(items, this.creation(id));
+      values[this.clock[id - 1] as number] = 0;
+      values[this.ghost[id - 1] as number] = { claims: 0, started: [] } satisfies Ghost;
+      values[this.execution[id - 1] as number] = [];
+      values[this.invocations[id - 1] as number] = [];
+    }
+    for (const [name, item] of items) values[this.#place(name)] = stripped(item);
+    values[this.faults] = this.scenario.faults;
+    return values;
+  }
+
+  creation(id: number): Transaction {
+    return this.p.create({
+      id,
+      type: this.spec(id).type,
+      repo: 2,
+      owner: 'archivist',
+      now: t0,
+      correlation: 'c',
+      params: '{}',
+      apart: false,
+      typeVersion: '1',
+      inputs: [],
+    });
+  }
+
+  spec(id: number): Scenario['jobs'][number] {
+    return this.scenario.jobs[id - 1] as Scenario['jobs'][number];
+  }
+
+  /** Reads what is committed, though it may not be seen yet. */
+  committed(read: Hands['read']): Hands['read'] {
+    if (!this.may('torn')) return read;
+    const torn = read(this.torn) as Torn | undefined;
+    return (part) => {
+      const hidden = torn?.rest.find(([other]) => other === part);
+      return hidden ? hidden[1] : read(part);
+    };
+  }
+
+  now(read: Hands['read'], id: number): number {
+    return instants[read(this.clock[id - 1] as number) as number] as number;
+  }
+
+  readJob(read: Hands['read'], id: number): Job | undefined {
+    const item = read(this.job[id - 1] as number) as Item | undefined;
+    return item && fromItem<Job>(item);
+  }
+
+  readRun(read: Hands['read'], id: number): Run | undefined {
+    const item = read(this.run[id - 1] as number) as Item | undefined;
+    return item && fromItem<Run>(item);
+  }
+
+  readRow(read: Hands['read'], id: number): QueueRow | undefined {
+    const item = read(this.row[id - 1] as number) as Item | undefined;
+    return item && fromItem<QueueRow>(item);
+  }
+
+  readBoard(read: Hands['read']): Board {
+    const there = <T>(part: number) => {
+      const item = read(part) as Item | undefined;
+      return item ? [fromItem<T>(item)] : [];
+    };
+    return {
+      settings: this.settings,
+      slots: this.slot.flatMap((part) => there<Slot>(part)),
+      locks: [...this.lock.values()].flatMap((part) => there<Hold>(part)),
+    };
+  }
+
+  executions(read: Hands['read'], id: number): readonly Execution[] {
+    return read(this.execution[id - 1] as number) as readonly Execution[];
+  }
+
+  invoked(read: Hands['read'], id: number): readonly Invocation[] {
+    return read(this.invocations[id - 1] as number) as readonly Invocation[];
+  }
+
+  /** Jobs that may run as the table stands now: queued, with a row, and not blocked by what is truly on the board. */
+  runnable(read: Hands['read'], board = this.readBoard(read)): readonly number[] {
+    return this.ids.filter(
+      (id) =>
+        this.readJob(read, id)?.status === 'queued' &&
+        this.readRow(read, id) !== undefined &&
+        !blocked(board, this.spec(id).type, this.scenario),
+    );
+  }
+
+  /** Applies a command of the table, and watches over what must never change. */
+  commit(hands: Hands, transaction: Transaction | Write, tear?: Tear): Written {
+    const writes: Transaction = Array.isArray(transaction) ? transaction : [transaction as Write];
+    const places = writes.map(({ key }) => this.#place(nameOf(key)));
+    const torn = this.#torn(hands);
+    // A conflict with a transaction under way: `commit` tries again until that one is through (design 3.8).
+    if (torn?.rest.some(([part]) => places.includes(part))) hands.giveUp();
+    const items: Items = new Map();
+    for (const [i, { key }] of writes.entries()) {
+      const item = hands.read(places[i] as number) as Item | undefined;
+      if (item) items.set(nameOf(key), item);
+    }
+    const written = applyTransaction(items, writes);
+    if (!written.done) {
+      if (tear) hands.giveUp();
+      return written;
+    }
+    const rest: [number, unknown][] = [];
+    for (const [i, { key, op }] of writes.entries()) {
+      const part = places[i] as number;
+      const before = hands.read(part) as Item | undefined;
+      const item = items.get(nameOf(key));
+      const after = item && stripped(item);
+      if (op === 'check' || (before === undefined && after === undefined)) continue;
+      if (
+        key.sk === 'JOB' &&
+        before &&
+        isEnded(fromItem<Job>(before)) &&
+        JSON.stringify(before) !== JSON.stringify(after)
+      )
+        hands.violate('a final job changed');
+      if (tear && (tear.mask & (1 << i)) === 0) rest.push([part, after]);
+      else hands.write(part, after);
+    }
+    if (tear) {
+      if (rest.length === 0 || rest.length === writes.length || tear.mask >= 1 << writes.length) hands.giveUp();
+      hands.write(this.torn, { by: tear.by, rest } satisfies Torn);
+    }
+    return written;
+  }
+
+  #torn(hands: Hands): Torn | undefined {
+    return this.may('torn') ? (hands.read(this.torn) as Torn | undefined) : undefined;
+  }
+
+  may(fault: Fault): boolean {
+    return this.scenario.only ? this.scenario.only.includes(fault) : fault !== 'torn';
+  }
+
+  /** Whether one more fault may happen. */
+  left(read: Hands['read'], fault: Fault): boolean {
+    return this.may(fault) && (read(this.faults) as number) > 0;
+  }
+
+  spend(hands: Hands): void {
+    hands.write(this.faults, (hands.read(this.faults) as number) - 1);
+  }
+
+  #place(name: string): number {
+    const part = this.#places.get(name);
+    if (part === undefined) throw new Error(`The model has no place for the item ${name}.`);
+    return part;
+  }
+}
+
+export interface Tear {
+  readonly by: number;
+  readonly mask: number;
+}
+/** A transaction that is committed, but of which only a part can be seen; whoever sent it has no answer yet. */
+export interface Torn {
+  readonly by: number;
+  readonly rest: readonly (readonly [number, unknown])[];
+}
+
+/** What the properties mean by blocked: said here once more, so that a mutant of `isBlocked` does not change them. */
+export function blocked(board: Board, type: string, scenario: Scenario): boolean {
+  if (scenario.types[type]?.concurrent) return false;
+  return board.locks.some((lock) => lock.type === type) || board.slots.some((slot) => slot.type === type);
+}
+
+function stripped(item: Item): Item {
+  return Object.fromEntries(
+    Object.entries(item)
+      .filter(([name]) => !idle.has(name))
+      .sort(([a], [b]) => (a < b ? -1 : 1)),
+  );
+}
