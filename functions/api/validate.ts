@@ -15,12 +15,8 @@ export async function validatorOf(name: string, schema: string): Promise<Validat
   if (known?.schema === schema) return known.validate;
   const before = compiled.get(schema);
   if (before) return before;
-  const [{ Ajv2020 }, { default: addFormats }] = await Promise.all([import('ajv/dist/2020.js'), import('ajv-formats')]);
-  // Every error at once; keywords that only a form reads are let through.
-  const ajv = new Ajv2020({ allErrors: true, strict: false });
-  addFormats.default(ajv);
-  const { $id: _id, ...rest } = JSON.parse(schema) as { $id?: string };
-  const validate = ajv.compile(rest);
+  const { compileSchema } = await import('./compile.ts');
+  const validate = compileSchema(schema);
   compiled.set(schema, validate);
   return validate;
 }

@@ -35,9 +35,10 @@ const look = async () => {
   if (run.token.S !== watch.token) kill('the token of its run was taken away.');
   if (run.cancelAt) stop('canceled');
 };
-// A read that fails says nothing: the next one asks again.
+// A read that fails says nothing: the next one asks again. The first can wait: the claim of the segment has just read
+// the run.
 const round = () => look().catch(() => {}).then(() => setTimeout(round, watch.everyMs));
-round();
+setTimeout(round, watch.everyMs);
 setInterval(() => {
   if (watch.limitAt && Date.now() >= watch.limitAt) stop('time_limit');
   if (Date.now() >= killAt) kill('its grace time is over.');
@@ -101,52 +102,65 @@ export async function startWatch(
   };
 }
 
+interface SignedRequest {
+  readonly url: string;
+  readonly headers: Record<string, string>;
+  readonly body: string;
+}
+
+/** By the client it signs for: making one takes longer than signing. */
+const signers = new WeakMap<DynamoDBClient, { readonly client: DynamoDBClient; readonly signed: SignedRequest[] }>();
+
+function signerFor(client: DynamoDBClient) {
+  const known = signers.get(client);
+  if (known) return known;
+  const signed: SignedRequest[] = [];
+  const signer = new DynamoDBClient({
+    region: client.config.region,
+    credentials: client.config.credentials,
+    ...(client.config.endpoint && { endpoint: client.config.endpoint }),
+    maxAttempts: 1,
+    requestHandler: {
+      handle: async ({ protocol, hostname, port, path, headers, body }: HttpRequest) => {
+        const { host: _host, 'content-length': _length, ...rest } = headers;
+        const url = `${protocol}//${hostname}${port ? `:${port}` : ''}${path}`;
+        signed.push({ url, headers: rest, body: String(body) });
+        throw new Error('signed, not sent');
+      },
+    },
+  });
+  signers.set(client, { client: signer, signed });
+  return { client: signer, signed };
+}
+
+interface HttpRequest {
+  readonly protocol: string;
+  readonly hostname: string;
+  readonly port?: number;
+  readonly path: string;
+  readonly headers: Record<string, string>;
+  readonly body: unknown;
+}
+
 /**
  * The same consistent read, signed by the SDK for now and for later times, so that the thread needs neither
  * credentials nor a signer: a handler takes each signed request instead of sending it.
  */
-async function signedReads(client: DynamoDBClient, { table, key }: Watched, count: number) {
-  const signed: { url: string; headers: Record<string, string>; body: string }[] = [];
+async function signedReads(client: DynamoDBClient, { table, key }: Watched, count: number): Promise<SignedRequest[]> {
+  const signer = signerFor(client);
+  signer.signed.length = 0;
+  const command = new GetItemCommand({
+    TableName: table,
+    Key: marshall(key),
+    ConsistentRead: true,
+    ProjectionExpression: '#t, cancelAt',
+    ExpressionAttributeNames: { '#t': 'token' },
+  });
   for (let n = 0; n < count; n++) {
-    const signer = new DynamoDBClient({
-      region: client.config.region,
-      credentials: client.config.credentials,
-      ...(client.config.endpoint && { endpoint: client.config.endpoint }),
-      systemClockOffset: n * signedForMs,
-      maxAttempts: 1,
-      requestHandler: {
-        handle: async (request: {
-          protocol: string;
-          hostname: string;
-          port?: number;
-          path: string;
-          headers: Record<string, string>;
-          body: unknown;
-        }) => {
-          const { protocol, hostname, port, path, headers, body } = request;
-          const { host: _host, 'content-length': _length, ...rest } = headers;
-          signed.push({
-            url: `${protocol}//${hostname}${port ? `:${port}` : ''}${path}`,
-            headers: rest,
-            body: String(body),
-          });
-          throw new Error('signed, not sent');
-        },
-      },
+    signer.client.config.systemClockOffset = n * signedForMs;
+    await signer.client.send(command).catch((error: unknown) => {
+      if (signer.signed.length !== n + 1) throw error;
     });
-    await signer
-      .send(
-        new GetItemCommand({
-          TableName: table,
-          Key: marshall(key),
-          ConsistentRead: true,
-          ProjectionExpression: '#t, cancelAt',
-          ExpressionAttributeNames: { '#t': 'token' },
-        }),
-      )
-      .catch((error: unknown) => {
-        if (signed.length !== n + 1) throw error;
-      });
   }
-  return signed;
+  return [...signer.signed];
 }
