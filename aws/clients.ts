@@ -9,7 +9,11 @@ import type { StateMachine } from './executions.ts';
 // Clients are made once per sandbox, at the top of entry files, through these. Endpoints come from the environment
 // (AWS_ENDPOINT_URL_*), which is how the local stack puts itself in AWS's place.
 
-export const openTable = (name: string): Table => ({ client: new DynamoDBClient({}), name });
+export const openTable = (name: string, patienceMs?: number): Table => ({
+  client: new DynamoDBClient({}),
+  name,
+  ...(patienceMs !== undefined && { patienceMs }),
+});
 
 export const openMachine = (arn: string): StateMachine => ({ client: new SFNClient({}), arn });
 

@@ -7,6 +7,7 @@ import {
   GetItemCommand,
   PutItemCommand,
   QueryCommand,
+  TransactGetItemsCommand,
   TransactionCanceledException,
   type TransactWriteItem,
   TransactWriteItemsCommand,
@@ -16,11 +17,11 @@ import { marshall, unmarshall } from '@aws-sdk/util-dynamodb';
 import { Fault } from '../core/errors.ts';
 import type { Condition, Item, Key, Transaction, Value, Write, Written } from '../core/writes.ts';
 
-/** One table, and until when a call may go on trying. */
+/** One table, and for how long a call may go on trying. */
 export interface Table {
   readonly client: DynamoDBClient;
   readonly name: string;
-  /** Milliseconds since 1970 at which a write gives up on conflicts and throttles. @default 20 s after its first try */
+  /** How long after its first try a write gives up on conflicts and throttles, in milliseconds. @default 20 s */
   readonly patienceMs?: number;
 }
 
@@ -70,6 +71,16 @@ export async function read(table: Table, key: Key, stale = false): Promise<Item 
     new GetItemCommand({ TableName: table.name, Key: marshall(key), ConsistentRead: !stale }),
   );
   return item && (unmarshall(item) as Item);
+}
+
+/** Reads items as they stand at one moment, at twice the price of a consistent read; at most 100. */
+export async function readTogether(table: Table, keys: readonly Key[]): Promise<readonly (Item | undefined)[]> {
+  const { Responses: responses = [] } = await table.client.send(
+    new TransactGetItemsCommand({
+      TransactItems: keys.map((key) => ({ Get: { TableName: table.name, Key: marshall(key) } })),
+    }),
+  );
+  return responses.map(({ Item: item }) => item && (unmarshall(item) as Item));
 }
 
 export interface QueryOptions {

@@ -23,9 +23,16 @@ const answerMs = 1_500;
 /** When work must stop so that the invocation can still answer, in milliseconds since 1970. */
 export const stopBefore = (context: Context) => Date.now() + context.getRemainingTimeInMillis() - answerMs;
 
-/** What dispatching and ending work with in Lambda. */
-export const openService = (env: { readonly TABLE: string; readonly STATE_MACHINE_ARN: string }): Service => ({
-  table: openTable(env.TABLE),
+/**
+ * What dispatching and ending work with in Lambda.
+ *
+ * @param patienceMs how long a write goes on trying: less than the function's timeout
+ */
+export const openService = (
+  env: { readonly TABLE: string; readonly STATE_MACHINE_ARN: string },
+  patienceMs?: number,
+): Service => ({
+  table: openTable(env.TABLE, patienceMs),
   machine: openMachine(env.STATE_MACHINE_ARN),
   log,
   now: () => Date.now(),

@@ -4,7 +4,9 @@ import { internal, log, metrics, openService, stopBefore } from './bundle.ts';
 import { dispatcherEnv, readEnv } from './env.ts';
 import { dispatchPass } from './pass.ts';
 
-const service = openService(readEnv(dispatcherEnv));
+/** The function has 10 s in all. */
+const patienceMs = 6_000;
+const service = openService(readEnv(dispatcherEnv), patienceMs);
 
 /**
  * The doorbell rang: start what may start. One pass for the whole batch, whatever its messages say: they have no

@@ -1,5 +1,7 @@
-import { internal, openService, stopBefore } from './bundle.ts';
+import { MetricUnit } from '@aws-lambda-powertools/metrics';
+import { internal, metrics, openService, stopBefore } from './bundle.ts';
 import { readEnv, sweepEnv } from './env.ts';
+import { health } from './health.ts';
 import { sweepPass } from './sweep-pass.ts';
 
 const service = openService(readEnv(sweepEnv));
@@ -7,4 +9,7 @@ const service = openService(readEnv(sweepEnv));
 /** Each minute, and once with `{"all": true}` after a restore (docs/runbook.md). */
 export const handler = internal(async (event: { readonly all?: boolean }, context): Promise<void> => {
   await sweepPass(service, stopBefore(context), event.all === true);
+  const { violations, oldestRunnableMs } = await health(service);
+  metrics.addMetric('InvariantViolations', MetricUnit.Count, violations.length);
+  metrics.addMetric('OldestRunnableJob', MetricUnit.Milliseconds, oldestRunnableMs);
 });
