@@ -393,6 +393,30 @@ export const releaseLock = (type: string, hold: Pick<Hold, 'job' | 'token'>): Wr
   when: owned(hold),
 });
 
+/**
+ * Frees what an ended job left behind, only while the job stands as it was seen. The check makes this wait for a claim
+ * of the job that is under way and of which only the slot can be seen yet: reads are not isolated from transactions
+ * (AWS, "Amazon DynamoDB Transactions: How it works").
+ */
+export function releaseLeft(
+  hold: Pick<Hold, 'job' | 'token'>,
+  job: Job | undefined,
+  slots: readonly number[],
+  locks: readonly string[],
+): Transaction {
+  const stands: Write['when'] = !job
+    ? [{ item: 'absent' }]
+    : [
+        { attr: 'status', equals: job.status },
+        ...(job.status === 'running' ? [{ attr: 'token', differs: hold.token } as const] : []),
+      ];
+  return [
+    { op: 'check', key: keys.job(hold.job), when: stands },
+    ...slots.map((n) => releaseSlot(n, hold)),
+    ...locks.map((type) => releaseLock(type, hold)),
+  ];
+}
+
 // ---------------------------------------------------------------- repair (a restore may tear transactions)
 
 /** Puts back the queue row of a job that is queued without one. */

@@ -1,6 +1,6 @@
 import { commit } from '../aws/dynamo.ts';
 import { findEnds, readBoard, readRun } from '../aws/reads.ts';
-import { isOver, judge, type Witness } from '../core/ending.ts';
+import { judge, type Witness } from '../core/ending.ts';
 import { Fault } from '../core/errors.ts';
 import type { Board, Run } from '../core/job.ts';
 import { releaseLock, releaseSlot, revoke, settle } from '../core/table.ts';
@@ -59,12 +59,12 @@ export async function endRun(service: Ender, ref: RunRef, witness: Witness | und
       // Refused for another reason than a settled job: the run or the board moved on. Look again.
       if (written.refused[0] === undefined) continue;
     }
-    // Settled before, by whoever was first. Only the holds may be left.
-    if (ending.certain || isOver(stored, now)) {
-      for (const release of releases) await commit(service.table, release);
-      return freed;
-    }
-    return board;
+    // Settled before, by whoever was first. Only the holds may be left. The run is read again: a segment may have
+    // begun between the read above and the settlement, and none can begin after it.
+    const after = await readRun(service.table, { type: ref.type, id: ref.job });
+    if (!judge(after, witness, service.now()).certain) return board;
+    for (const release of releases) await commit(service.table, release);
+    return freed;
   }
   throw new Fault('A run could not be ended: it changed each time it was read.', ref);
 }

@@ -5,7 +5,7 @@ import { judge } from '../core/ending.ts';
 import { type Board, type Hold, type Job, type RunningJob, typeIn } from '../core/job.ts';
 import { retiredTypeMs, scrubJobs } from '../core/limits.ts';
 import { inspect } from '../core/sweep.ts';
-import { forgetType, keys, readQueueOf, releaseLock, releaseSlot, requeue, settleLost } from '../core/table.ts';
+import { forgetType, keys, readQueueOf, releaseLeft, requeue, settleLost } from '../core/table.ts';
 import { endRun } from './end.ts';
 import { dispatchPass } from './pass.ts';
 import type { Service } from './service.ts';
@@ -39,10 +39,9 @@ async function guarded(service: Service, fields: Record<string, unknown>, work: 
 }
 
 async function care(service: Service, board: Board, hold: Hold): Promise<void> {
-  const [job, run] = await Promise.all([
-    readJob(service.table, hold.job),
-    readRun(service.table, { type: hold.type, id: hold.job }),
-  ]);
+  // The job first: a run that is read after its job was seen final can begin no more segment.
+  const job = await readJob(service.table, hold.job);
+  const run = await readRun(service.table, { type: hold.type, id: hold.job });
   const ref = { job: hold.job, type: hold.type, token: hold.token };
   const what = inspect({ hold, job, run }, service.now());
   switch (what.kind) {
@@ -51,13 +50,13 @@ async function care(service: Service, board: Board, hold: Hold): Promise<void> {
     case 'end':
       await endRun(service, ref, undefined);
       return;
-    case 'release':
-      for (const slot of board.slots.filter((held) => held.token === hold.token))
-        await commit(service.table, releaseSlot(slot.n, slot));
-      for (const lock of board.locks.filter((held) => held.token === hold.token))
-        await commit(service.table, releaseLock(lock.type, lock));
-      service.log.warn('Freed a slot or lock that no running job held.', ref);
+    case 'release': {
+      const slots = board.slots.filter((held) => held.token === hold.token).map(({ n }) => n);
+      const locks = board.locks.filter((held) => held.token === hold.token).map(({ type }) => type);
+      const written = await commit(service.table, releaseLeft(hold, job, slots, locks));
+      if (written.done) service.log.warn('Freed a slot or lock that no running job held.', ref);
       return;
+    }
     case 'start': {
       const { runner, correlation } = job as RunningJob;
       const execution = await ensureStarted(service.machine, { ...ref, runner, correlation });

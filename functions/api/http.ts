@@ -14,6 +14,8 @@ export interface Request {
   readonly query: URLSearchParams;
   readonly body: Buffer;
   readonly contentType: string;
+  /** By lower-case name. */
+  readonly headers: Readonly<Record<string, string | undefined>>;
   readonly user: User;
   readonly session: string | undefined;
   /** The repository of the path; NaN on routes without one. */
@@ -27,7 +29,9 @@ export interface Request {
 
 /** What an operation answers: JSON, or bytes with headers of their own. */
 export type Reply =
-  | { readonly json: unknown }
+  | { readonly json: unknown; readonly headers?: Readonly<Record<string, string>> }
+  /** 304: what the client has, under this ETag, still holds. */
+  | { readonly unchanged: string }
   | { readonly bytes: Uint8Array; readonly headers: Readonly<Record<string, string>> }
   | { readonly redirect: string };
 
@@ -87,6 +91,7 @@ async function serve(
     query: new URLSearchParams(event.rawQueryString),
     body: Buffer.from(event.body ?? '', event.isBase64Encoded ? 'base64' : 'utf8'),
     contentType: headers['content-type'] ?? '',
+    headers,
     session,
     repo: Number(path['repo_id'] ?? Number.NaN),
     id: Number(path['id'] ?? Number.NaN),
@@ -109,7 +114,8 @@ async function serve(
 const always = { 'cache-control': 'private, must-revalidate, max-age=0', 'x-content-type-options': 'nosniff' };
 
 function replied(reply: Reply): APIGatewayProxyStructuredResultV2 {
-  if ('json' in reply) return answer(200, reply.json);
+  if ('json' in reply) return answer(200, reply.json, reply.headers);
+  if ('unchanged' in reply) return { statusCode: 304, headers: { ...always, etag: reply.unchanged } };
   if ('redirect' in reply) return { statusCode: 303, headers: { ...always, location: reply.redirect } };
   return {
     statusCode: 200,
@@ -120,8 +126,16 @@ function replied(reply: Reply): APIGatewayProxyStructuredResultV2 {
   };
 }
 
-function answer(statusCode: number, body: unknown): APIGatewayProxyStructuredResultV2 {
-  return { statusCode, headers: { ...always, 'content-type': 'application/json' }, body: `${JSON.stringify(body)}\n` };
+function answer(
+  statusCode: number,
+  body: unknown,
+  headers: Readonly<Record<string, string>> = {},
+): APIGatewayProxyStructuredResultV2 {
+  return {
+    statusCode,
+    headers: { ...always, 'content-type': 'application/json', ...headers },
+    body: `${JSON.stringify(body)}\n`,
+  };
 }
 
 function failed(error: unknown, event: APIGatewayProxyEventV2): APIGatewayProxyStructuredResultV2 {

@@ -6,15 +6,32 @@ export interface Route {
   readonly operation: string;
   /** Functions are cut by what they may write. */
   readonly function: 'read' | 'create' | 'cancel';
-  /** Needed in the repository of the path; without it, everybody may ask. */
+  /** Needed in the repository of the path. */
   readonly permission?: 'view_repository' | 'create_job' | 'cancel_job';
+  /** Why a route needs no permission. A route has the one or the other. */
+  readonly open?: string;
 }
+
+const asOriginal = 'as in ArchivesSpace';
 
 /** ArchivesSpace's job routes (backend/app/controllers/job.rb) and its login (controllers/user.rb). */
 export const routes = [
-  { method: 'POST', path: '/users/{username}/login', operation: 'login', function: 'read' },
-  { method: 'GET', path: '/version', operation: 'version', function: 'read' },
-  { method: 'GET', path: '/job_types', operation: 'job-types', function: 'read' },
+  {
+    method: 'POST',
+    path: '/users/{username}/login',
+    operation: 'login',
+    function: 'read',
+    open: 'how one becomes somebody',
+  },
+  { method: 'GET', path: '/version', operation: 'version', function: 'read', open: asOriginal },
+  { method: 'GET', path: '/job_types', operation: 'job-types', function: 'read', open: asOriginal },
+  {
+    method: 'GET',
+    path: '/repositories/{repo_id}/jobs/import_types',
+    operation: 'import-types',
+    function: 'read',
+    open: asOriginal,
+  },
   {
     method: 'GET',
     path: '/repositories/{repo_id}/jobs',
@@ -26,6 +43,13 @@ export const routes = [
     method: 'GET',
     path: '/repositories/{repo_id}/jobs/active',
     operation: 'active-jobs',
+    function: 'read',
+    permission: 'view_repository',
+  },
+  {
+    method: 'GET',
+    path: '/repositories/{repo_id}/jobs/archived',
+    operation: 'archived-jobs',
     function: 'read',
     permission: 'view_repository',
   },
@@ -82,6 +106,13 @@ export const routes = [
     method: 'POST',
     path: '/repositories/{repo_id}/jobs/{id}/cancel',
     operation: 'cancel-job',
+    function: 'cancel',
+    permission: 'cancel_job',
+  },
+  {
+    method: 'DELETE',
+    path: '/repositories/{repo_id}/jobs/{id}',
+    operation: 'delete-job',
     function: 'cancel',
     permission: 'cancel_job',
   },
