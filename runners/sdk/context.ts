@@ -49,10 +49,11 @@ export interface JobContext<Params = Readonly<Record<string, unknown>>> {
   progress(done: number, total: number, message?: string): void;
   /**
    * Saves `state` (JSON, at most 64 KB). Near the end of the invocation it also ends the segment: it then never
-   * returns, and the next segment starts from the beginning of `run` with `resumed` set to `state`.
+   * returns, and the next segment starts from the beginning of `run` with `resumed` set to `state`. Nothing else of
+   * the run may be under way when it is called: what is, is frozen with the invocation.
    */
   checkpoint(state: unknown): Promise<void>;
-  /** Ends the segment; the next one starts after `seconds` (1 to 3600) with `resumed` = `state`. No Lambda is held meanwhile. */
+  /** Ends the segment, as `checkpoint` does near the end; the next one starts after `seconds` (1 to 3600) with `resumed` = `state`. No Lambda is held meanwhile. */
   wait(seconds: number, state: unknown): Promise<never>;
   /** Adds an output file. It becomes visible when the job has ended. */
   addFile(name: string, body: Uint8Array | string, options?: { contentType?: string }): Promise<void>;
