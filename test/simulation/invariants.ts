@@ -1,4 +1,5 @@
 import { isDeepStrictEqual } from 'node:util';
+import { ConditionalCheckFailedException } from '@aws-sdk/client-dynamodb';
 import { unmarshall } from '@aws-sdk/util-dynamodb';
 import type { Hold, Job, Run, Settings } from '../../core/job.ts';
 import { revoked } from '../../core/job.ts';
@@ -24,6 +25,9 @@ export interface Body {
   readonly token: string;
   readonly segment: number;
 }
+
+/** How far two processes' clocks may be apart. */
+const clocksDifferMs = 6_000;
 
 /** Only what the invariants need of a run. */
 type RunFacts = Pick<Run, 'token' | 'segment' | 'open' | 'deadline' | 'graceSeconds' | 'limitAt' | 'end'>;
@@ -134,7 +138,7 @@ export class Invariants implements RequestObserver {
         if (after) this.torn.delete(Number(sk));
       } else if (pk.startsWith('RUN#')) {
         const id = Number(pk.slice(pk.lastIndexOf('#') + 1));
-        if (sk === 'RUN') this.runs.set(id, (after ? unmarshall(after) : { token: revoked }) as RunFacts);
+        if (sk === 'RUN') this.#run(id, (after ? unmarshall(after) : { token: revoked }) as RunFacts);
         if (this.#isEnded(id)) this.touched.add(id);
       }
     }
@@ -156,6 +160,14 @@ export class Invariants implements RequestObserver {
       if (after) this.locks.set(sk.slice(5), unmarshall(after) as Hold);
       else this.locks.delete(sk.slice(5));
     }
+  }
+
+  #run(id: number, run: RunFacts): void {
+    this.runs.set(id, run);
+    // A segment that was closed has said that its body is over: one that left for its next segment awaits nothing more.
+    if (run.open) return;
+    for (const [process, body] of this.bodies)
+      if (body.token === run.token && body.segment === run.segment) this.bodies.delete(process);
   }
 
   #job(id: number, before: Job | undefined, after: Job | undefined): void {
@@ -213,6 +225,12 @@ export class Invariants implements RequestObserver {
             this.violate('a job ends for a reason', `job ${id}: its type is registered`);
           return;
         }
+        if (after.failure?.kind === 'time_limit') {
+          const limitAt = this.runs.get(id)?.limitAt ?? Number.POSITIVE_INFINITY;
+          if (this.#scheduler.nowMs < limitAt - clocksDifferMs)
+            this.violate('a job ends for a reason', `job ${id} failed before its time limit`);
+          return;
+        }
         if (causes.length === 0)
           this.violate('a job ends for a reason', `job ${id} failed without cause: ${after.failure?.reason}`);
         return;
@@ -255,6 +273,7 @@ export class Invariants implements RequestObserver {
         request,
         reasons.map(({ Code }) => Code),
       );
+    if (error instanceof ConditionalCheckFailedException) this.order.refused(process, request, []);
     const isRead = request.kind === 'GetItem' || request.kind === 'Query';
     if (process.token && isRead) this.mayFail(process.token, `a read failed: ${String(error)}`);
   }

@@ -72,8 +72,12 @@ export class Order {
     }
   }
 
-  /** A row that was lost to another dispatcher is no longer in the view. */
+  /** A row that was lost to another dispatcher is no longer in the view; nor is a hold that could not be released again. */
   refused(process: Process, request: TableRequest, codes: readonly (string | undefined)[]): void {
+    if (request.kind === 'DeleteItem') {
+      this.answered(process, request, {});
+      return;
+    }
     const all = writes(request);
     const row = all.findIndex(({ Delete }) => key(Delete?.Key)[0]?.startsWith('QUEUE#'));
     if (row < 0 || (codes[0] !== 'ConditionalCheckFailed' && codes[row] !== 'ConditionalCheckFailed')) return;

@@ -56,8 +56,10 @@ async function run(
   const { invariants, faults } = world;
   const readers = new Readers(world.outside, invariants);
   const healing = new Healing(world);
-  const troubleMs = random.between(10, 45) * minuteMs;
-  peopleCome(world, troubleMs);
+  // Many short runs find more than few long ones; long ones find what only piles up.
+  const size = random.pick([1, 1, 2, 4, 10]);
+  const troubleMs = size * random.between(10, 45) * minuteMs;
+  peopleCome(world, troubleMs, size);
   troubleComes(world, troubleMs);
   world.startSweeps();
   scheduler.after(troubleMs, () => {
@@ -114,11 +116,11 @@ function someTypes(random: Random): Record<string, SimulatedType> {
 }
 
 /** Jobs come in bursts; some are canceled, some twice. */
-function peopleCome(world: World, troubleMs: number): void {
+function peopleCome(world: World, troubleMs: number, size: number): void {
   const { scheduler, invariants } = world;
   const { random } = scheduler;
   const names = Object.keys(world.types);
-  for (let bursts = random.integer(2, 6); bursts > 0; bursts--) {
+  for (let bursts = size * random.integer(2, 6); bursts > 0; bursts--) {
     const atMs = random.between(0, troubleMs * 0.9);
     for (let jobs = random.integer(2, 8); jobs > 0; jobs--) {
       const type = random.pick(names);
@@ -126,7 +128,7 @@ function peopleCome(world: World, troubleMs: number): void {
       scheduler.after(atMs + random.between(0, 8_000), () => world.create(type, plan));
     }
   }
-  for (let cancels = random.integer(2, 10); cancels > 0; cancels--) {
+  for (let cancels = size * random.integer(2, 10); cancels > 0; cancels--) {
     scheduler.after(random.between(0, troubleMs), () => {
       const live = [...invariants.jobs.values()].filter(({ status }) => status === 'queued' || status === 'running');
       if (live.length === 0) return;

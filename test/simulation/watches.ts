@@ -48,7 +48,7 @@ export class Watches {
         if (stopped || !isCurrent) return;
         stopped = true;
         onStop(why);
-        this.#scheduler.after(graceMs + random.between(0, 250), () => kill('its grace time is over'), process);
+        this.#scheduler.after(graceMs + random.between(0, 250), () => kill(`its grace time is over, ${why}`), process);
       };
       const look = () => {
         const blindMs = this.#faults.hit('watch blind', 0.1) ? random.between(5_000, 40_000) : 0;

@@ -220,9 +220,11 @@ export class World {
     const { invariants } = this;
     const remainingMs = () => process.startedMs + process.timeoutMs - this.scheduler.nowMs;
     const watch = this.types[type]?.watched
-      ? this.#watches.starter(process, sandbox, `RUN#${type}#${job}`, (why) =>
-          this.trace?.(`${process.name}: killed by its watch, ${why}`),
-        )
+      ? this.#watches.starter(process, sandbox, `RUN#${type}#${job}`, (why) => {
+          this.trace?.(`${process.name}: killed by its watch, ${why}`);
+          // By a clock that is ahead of the finisher's, for which the limit may be still to come.
+          if (why.endsWith('time_limit')) invariants.mayFail(token, why);
+        })
       : () => ({ stop: () => {} });
     const said: Said = this.said.get(job) ?? { lines: new Map(), files: 0, records: 0 };
     this.said.set(job, said);
