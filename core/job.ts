@@ -51,6 +51,8 @@ export interface JobFacts {
   readonly attempt: number;
   /** The version of the schema that the parameters were checked with. */
   readonly typeVersion: string;
+  /** The job that this one was made from. */
+  readonly rerunOf?: number;
   readonly canceledBy?: string;
   readonly cancelRequested?: number;
 }
@@ -101,6 +103,8 @@ export interface Run {
   /** Which invocation claimed the segment: tells a repeated write from a second claimer. */
   readonly claim?: string;
   readonly cancelAt?: number;
+  /** Between two segments: a cancel waits for the next one, which passes it on. */
+  readonly heedsCancel?: boolean;
   readonly graceSeconds: number;
   readonly limitAt?: number;
   readonly repo: number;
@@ -119,6 +123,8 @@ export interface Run {
 export interface Hold {
   readonly job: number;
   readonly type: string;
+  /** Its job's repository; absent in holds that were written before they said so. */
+  readonly repo?: number;
   readonly token: string;
   readonly since: number;
 }

@@ -14,21 +14,25 @@
  * | type     | TYPES            | <type>            | deploy: schema and options                                  |
  * | run      | RUN#<type>#<id>  | RUN               | claim puts it; runner: segments, progress, end; service: cancel, revoke |
  * | params   | RUN#<type>#<id>  | PARAMS            | service: parameters above 500 B, up to 128 KB               |
+ * | free text| RUN#<type>#<id>  | JOB_PARAMS        | service: `job_params` for the runner, where a client sent it |
  * | inputs   | RUN#<type>#<id>  | INPUTS            | service: the uploaded files, one item                       |
  * | log      | RUN#<type>#<id>  | LOG#<offset>      | runner: up to 32 KB of text from that byte on               |
  * | records  | RUN#<type>#<id>  | RECORD#<n>        | runner: up to 100 URIs, created and modified                |
  * | file     | RUN#<type>#<id>  | FILE#<n>          | runner: an output file's name, size, type                   |
+ * | attempts | LOGIN#<pair>     | ATTEMPTS          | sign-in: failed logins (core/login-attempts.ts); expires    |
  *
- * Index `by-repo` (gpk REPO#<repo>, gsk <status>#<id>; jobs only): lists, in ArchivesSpace's order of status, then id.
+ * Index `by-repo` (gpk REPO#<repo>, gsk <status>#<id>): jobs, in ArchivesSpace's order of status, then id. In it also
+ * the queue rows of all types (gpk QUEUE, gsk <id>): how many are older than a job is one query of small entries.
+ * Items that expire are in files of their own: core/uploads.ts, core/idempotency.ts, core/login-attempts.ts.
  * What a runner writes is below RUN#<type>#, so that its role can name its own types (design 3.10). It bears the run's
  * token and counts only with the job's own token and up to the ends that the job recorded.
  *
  * | access                        | how                                                    | units                  |
  * |-------------------------------|--------------------------------------------------------|------------------------|
- * | create                        | counter; transaction of 2 (+1 parameters, +1 inputs)   | 6 WRU (1 index)        |
+ * | create                        | counter; transaction of 2 (+1 parameters, +1 inputs)   | 7 WRU (2 index)        |
  * | board                         | Query BOARD, consistent                                | 1 RRU per 4 KB         |
  * | heads                         | Query QUEUE#<type>, consistent, first rows             | 1 RRU per type         |
- * | claim                         | transaction of 4, 5 with a lock                        | 10 or 12 WRU (2 index) |
+ * | claim                         | transaction of 4, 5 with a lock                        | 11 or 13 WRU (3 index) |
  * | segment, end, progress        | Update, conditional                                    | 1 WRU each             |
  * | log, records, file            | Put if absent                                          | 1 WRU per KB           |
  * | cancel check                  | Get, consistent                                        | 1 RRU                  |
@@ -36,6 +40,7 @@
  * | show                          | Get job, Get run                                       | 1 RRU                  |
  * | log from a byte on            | Query backwards for the chunk, then on                 | by what is read        |
  * | list                          | Query index, then BatchGet                             | by what is read        |
+ * | queued jobs older than one    | Query index, at most 1,001 entries of about 110 B      | 0.5 to 14 RRU          |
  */
 import type { DispatchType, Ends, Failure, Hold, Job, Outcome, QueueRow, Run, RunningJob } from './job.ts';
 import { noEnds, revoked } from './job.ts';
@@ -74,6 +79,10 @@ export const outputKey = (type: string, id: number, token: string, n: number) =>
 export const partition = (repo: number) => `REPO#${repo}`;
 export const sortKey = (status: string, id: number) => `${status}#${pad(id)}`;
 
+/** Where the index has the queue rows of all types, oldest first. */
+export const queuePartition = 'QUEUE';
+export const queuePlace = (id: number) => ({ gpk: queuePartition, gsk: pad(id) });
+
 const put = (key: Key, item: Item, when: Write['when'] = [{ item: 'absent' }]): Write => ({
   op: 'put',
   key,
@@ -99,6 +108,8 @@ export interface NewJob {
   readonly apart: boolean;
   readonly jobParams?: string;
   readonly typeVersion: string;
+  /** The job that this one was made from. */
+  readonly rerunOf?: number;
   readonly inputs: readonly {
     readonly name: string;
     readonly size: number;
@@ -107,7 +118,8 @@ export interface NewJob {
   }[];
 }
 
-export function create(job: NewJob): Transaction {
+/** @param also what is to be written with the job or not at all */
+export function create(job: NewJob, also: Transaction = []): Transaction {
   const shared = {
     v: itemVersion,
     id: job.id,
@@ -128,16 +140,19 @@ export function create(job: NewJob): Transaction {
       lockVersion: 0,
       jobParams: job.jobParams,
       typeVersion: job.typeVersion,
+      rerunOf: job.rerunOf,
       gpk: partition(job.repo),
       gsk: sortKey('queued', job.id),
     }),
-    put(keys.queue(job.type, job.id), shared),
+    put(keys.queue(job.type, job.id), { ...shared, ...queuePlace(job.id) }),
   ];
   const { type, id } = job;
   if (job.apart) writes.push(put(keys.run(type, id, 'PARAMS'), { v: itemVersion, params: job.params }));
+  if (job.jobParams !== undefined)
+    writes.push(put(keys.run(type, id, 'JOB_PARAMS'), { v: itemVersion, jobParams: job.jobParams }));
   if (job.inputs.length)
     writes.push(put(keys.run(type, id, 'INPUTS'), { v: itemVersion, files: job.inputs.map((file) => ({ ...file })) }));
-  return writes;
+  return [...writes, ...also];
 }
 
 export function cancelQueued(job: Job, by: string, now: number): Transaction {
@@ -198,7 +213,7 @@ export const claimParts = { job: 0, slot: 1, run: 2, queue: 3, lock: 4 } as cons
 
 /** Takes a slot and the type's lock, and moves the job from queued to running under a new token. */
 export function claim({ row, slot, token, type, now }: Claim): Transaction {
-  const hold = { v: itemVersion, job: row.id, type: row.type, token, since: now };
+  const hold = { v: itemVersion, job: row.id, type: row.type, repo: row.repo, token, since: now };
   const writes: Write[] = [
     {
       op: 'update',
@@ -302,11 +317,11 @@ export function saveState(run: RunId, segment: number, state: string): Write {
 }
 
 /** The segment is over and another one follows. */
-export function closeSegment(run: RunId, segment: number, state: string, ends: Ends): Write {
+export function closeSegment(run: RunId, segment: number, state: string, ends: Ends, heedsCancel = false): Write {
   return {
     op: 'update',
     key: keys.run(run.type, run.id),
-    set: { open: false, state, ends: { ...ends } },
+    set: { open: false, state, ends: { ...ends }, heedsCancel: heedsCancel || undefined },
     when: inSegment(run, segment),
   };
 }
@@ -435,6 +450,7 @@ export function requeue(job: Job): Transaction {
       params,
       inputs,
       attempt,
+      ...queuePlace(id),
     }),
   ];
 }
