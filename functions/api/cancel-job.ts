@@ -57,7 +57,8 @@ async function cancel(table: Table, doorbell: Doorbell, found: Job, by: string):
 /** No invocation is running that could see the cancel, so the job ends here, and its slot is free. */
 async function endBetweenSegments(table: Table, doorbell: Doorbell, job: RunningJob): Promise<void> {
   const run = await readRun(table, job);
-  if (run?.token !== job.token || run.open || run.end) return;
+  // A runner that works elsewhere asked for its next segment, to pass the cancel on.
+  if (run?.token !== job.token || run.open || run.end || run.heedsCancel) return;
   await endRun({ table, log, now: () => Date.now() }, { job: job.id, type: job.type, token: job.token }, undefined);
   await ring(doorbell).catch((error: unknown) => log.error('The doorbell did not ring.', { error }));
 }

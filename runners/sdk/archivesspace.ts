@@ -47,7 +47,7 @@ export function openArchivesSpace(run: SessionOf): ArchivesSpaceSession | undefi
   }
 
   return {
-    async request(path, { method = 'GET', body, signal } = {}) {
+    async request(path, { method = 'GET', body, contentType, signal } = {}) {
       if (!isWithin(path, `/repositories/${run.repository}`, prefixes, method)) {
         throw new TypeError(
           `${JSON.stringify(path)} is outside the job's repository and what the runner's manifest lists.`,
@@ -63,6 +63,7 @@ export function openArchivesSpace(run: SessionOf): ArchivesSpaceSession | undefi
             throw error;
           }),
           ...(body !== undefined && { body }),
+          ...(contentType !== undefined && { contentType }),
           ...(signal && { signal }),
         });
         // 412 is answered before anything is done (archivesspace: backend/app/main.rb), so asking again is safe.

@@ -16,7 +16,16 @@ export interface ArchivesSpaceSession {
    * `path` begins with `/`, without host, inside the job's repository or a prefix that the manifest lists;
    * anything else throws before it is sent. Redirects are refused. Any HTTP status is returned, not thrown.
    */
-  request(path: string, init?: { method?: string; body?: string; signal?: AbortSignal }): Promise<Response>;
+  request(
+    path: string,
+    init?: {
+      method?: string;
+      body?: string | Uint8Array<ArrayBuffer>;
+      /** Of the body. @default application/json */
+      contentType?: string;
+      signal?: AbortSignal;
+    },
+  ): Promise<Response>;
 }
 
 /** What a runner's `run` is given. */
@@ -34,6 +43,8 @@ export interface JobContext<Params = Readonly<Record<string, unknown>>> {
   };
   /** The job's parameters, already checked against the schema of its type. */
   readonly params: Params;
+  /** The free text that the client sent beside the parameters (`job_params`), which nothing checks; most jobs have none. */
+  jobParams(): Promise<string | undefined>;
   readonly files: readonly InputFile[];
   /**
    * Fires when the job is canceled, reaches its time limit, or the invocation is about to end.
@@ -53,8 +64,15 @@ export interface JobContext<Params = Readonly<Record<string, unknown>>> {
    * the run may be under way when it is called: what is, is frozen with the invocation.
    */
   checkpoint(state: unknown): Promise<void>;
-  /** Ends the segment, as `checkpoint` does near the end; the next one starts after `seconds` (1 to 3600) with `resumed` = `state`. No Lambda is held meanwhile. */
-  wait(seconds: number, state: unknown): Promise<never>;
+  /**
+   * Ends the segment, as `checkpoint` does near the end; the next one starts after `seconds` (1 to 3600) with
+   * `resumed` = `state`. No Lambda is held meanwhile.
+   *
+   * A job that is canceled meanwhile ends at once, without its runner. With `onCancel: 'resume'` the next segment starts
+   * as planned instead, with its signal fired already, to pass the cancel on; the type's `grace_seconds` must be longer
+   * than the wait.
+   */
+  wait(seconds: number, state: unknown, options?: { onCancel?: 'end' | 'resume' }): Promise<never>;
   /** Adds an output file. It becomes visible when the job has ended. */
   addFile(name: string, body: Uint8Array | string, options?: { contentType?: string }): Promise<void>;
   /** Notes a record of ArchivesSpace that this job created, by its URI, such as `/repositories/2/resources/1`. */

@@ -1,7 +1,8 @@
 import { GetObjectCommand } from '@aws-sdk/client-s3';
 import type { Bucket } from '../../aws/clients.ts';
+import { read, type Table } from '../../aws/dynamo.ts';
 import type { StoredFile } from '../../aws/reads.ts';
-import { inputKey } from '../../core/table.ts';
+import { inputKey, keys } from '../../core/table.ts';
 import type { InputFile } from './context.ts';
 
 /** The files uploaded with a job, read from the bucket when they are opened. */
@@ -24,4 +25,10 @@ export function inputFiles(
       return body as unknown as AsyncIterable<Uint8Array>;
     },
   }));
+}
+
+/** What a client sent beside the parameters; most send nothing. */
+export async function readJobParams(table: Table, type: string, id: number): Promise<string | undefined> {
+  const item = await read(table, keys.run(type, id, 'JOB_PARAMS'), true);
+  return item && String(item['jobParams']);
 }

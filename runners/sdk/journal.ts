@@ -11,7 +11,7 @@ export interface Journal {
   ): Promise<void>;
   progress(progress: NonNullable<Run['progress']>): Promise<void>;
   state(state: string): Promise<void>;
-  /** The segment is over, another one follows. */
-  close(state: string, ends: Ends): Promise<void>;
+  /** The segment is over, another one follows; `heedsCancel`: even when the job is canceled meanwhile. */
+  close(state: string, ends: Ends, heedsCancel?: boolean): Promise<void>;
   end(end: NonNullable<Run['end']>, ends: Ends, progress: Run['progress']): Promise<void>;
 }

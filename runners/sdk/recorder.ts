@@ -94,12 +94,14 @@ export class Recorder {
   }
 
   /** Writes everything, ends the segment or the run, and takes nothing more. */
-  async close(last: { readonly next: string } | { readonly end: NonNullable<Run['end']> }): Promise<void> {
+  async close(
+    last: { readonly next: string; readonly heedsCancel?: boolean } | { readonly end: NonNullable<Run['end']> },
+  ): Promise<void> {
     await this.flush();
     this.#closed = true;
     clearTimeout(this.#timer);
     const ends = { log: this.#logged, records: this.#records, files: this.#files };
-    if ('next' in last) await this.#journal.close(last.next, ends);
+    if ('next' in last) await this.#journal.close(last.next, ends, last.heedsCancel ?? false);
     else await this.#journal.end(last.end, ends, this.#progress);
   }
 

@@ -11,7 +11,7 @@ import { maxSegments } from '../../core/limits.ts';
 import { claimSegment, keys } from '../../core/table.ts';
 import { openArchivesSpace } from './archivesspace.ts';
 import { type Run, StopReason } from './context.ts';
-import { inputFiles } from './inputs.ts';
+import { inputFiles, readJobParams } from './inputs.ts';
 import { runSegment, type SegmentEnd } from './segment.ts';
 import { findLogEnd, tableJournal } from './table-journal.ts';
 import { startWatch } from './watch.ts';
@@ -55,6 +55,8 @@ async function invoke(
   const stop = new AbortController();
   const onStop = (why: 'canceled' | 'time_limit') =>
     stop.abort(new StopReason(why, why === 'canceled' ? 'The job was canceled.' : 'The job reached its time limit.'));
+  // Canceled while it waited to be told.
+  if (stored.cancelAt !== undefined && stored.heedsCancel) onStop('canceled');
   const early = endEarly(stored, n);
   if (early) {
     await journal.end(early, await endsAt(table, stored, n), undefined);
@@ -89,6 +91,7 @@ async function invoke(
         segment: n,
       },
       params: JSON.parse(params),
+      jobParams: () => readJobParams(table, type, id),
       files: inputFiles(bucket, type, id, inputs),
       state: stored.state,
       ends,
@@ -120,9 +123,9 @@ async function claim(
   throw named(refusedSegment, `Segment ${segment} of job ${id} was claimed before, or may not run any more.`);
 }
 
-/** A job that was canceled before this segment, or goes on for ever, ends without its body. */
+/** A job that was canceled before this segment, or goes on for ever, ends without its body, unless that asked to be told. */
 function endEarly(run: StoredRun, segment: number): NonNullable<StoredRun['end']> | undefined {
-  if (run.cancelAt !== undefined) return { outcome: 'canceled' };
+  if (run.cancelAt !== undefined && !run.heedsCancel) return { outcome: 'canceled' };
   if (segment > maxSegments) {
     return {
       outcome: 'failed',

@@ -13,11 +13,13 @@ const maxFileBytes = 512 * 1024 * 1024;
 export type SegmentEnd =
   | { readonly kind: 'ended'; readonly end: NonNullable<StoredRun['end']> }
   | { readonly kind: 'continue' }
-  | { readonly kind: 'wait'; readonly seconds: number };
+  | { readonly kind: 'wait'; readonly seconds: number; readonly heedsCancel?: true };
 
 export interface Segment {
   readonly job: JobContext['job'];
   readonly params: Readonly<Record<string, unknown>>;
+  /** @default none */
+  readonly jobParams?: JobContext['jobParams'];
   readonly files: readonly InputFile[];
   /** The state that the segment before saved, as JSON; undefined in the first. */
   readonly state: string | undefined;
@@ -48,7 +50,7 @@ export async function runSegment(run: Run, segment: Segment): Promise<SegmentEnd
   const left = Promise.withResolvers<SegmentEnd>();
 
   const leave = async (state: unknown, end: SegmentEnd): Promise<never> => {
-    await recorder.close({ next: rendered(state) });
+    await recorder.close({ next: rendered(state), heedsCancel: end.kind === 'wait' && end.heedsCancel === true });
     left.resolve(end);
     return new Promise<never>(() => {});
   };
@@ -57,11 +59,15 @@ export async function runSegment(run: Run, segment: Segment): Promise<SegmentEnd
       if (segment.now() >= yieldAt) return leave(state, { kind: 'continue' });
       await recorder.state(rendered(state));
     },
-    wait: async (seconds, state) => {
+    wait: async (seconds, state, { onCancel = 'end' } = {}) => {
       if (!(seconds >= 1 && seconds <= 3600)) throw new RangeError(`A job waits 1 to 3600 seconds, not ${seconds}.`);
       // A canceled job does not wait: its body goes on to see the signal.
       segment.stop.throwIfAborted();
-      return leave(state, { kind: 'wait', seconds: Math.ceil(seconds) });
+      return leave(state, {
+        kind: 'wait',
+        seconds: Math.ceil(seconds),
+        ...(onCancel === 'resume' && { heedsCancel: true }),
+      });
     },
   });
 
@@ -128,6 +134,7 @@ function makeContext(
   return {
     job: segment.job,
     params: segment.params,
+    jobParams: segment.jobParams ?? (async () => undefined),
     files: segment.files,
     signal,
     resumed: segment.state === undefined ? undefined : JSON.parse(segment.state),

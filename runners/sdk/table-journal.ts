@@ -84,9 +84,9 @@ export function tableJournal(
     },
     progress: (progress) => inSegment(saveProgress(run, segment, progress), () => false),
     state: (state) => inSegment(saveState(run, segment, state), (there) => there['state'] === state),
-    close: (state, ends) =>
+    close: (state, ends, heedsCancel) =>
       inSegment(
-        closeSegment(run, segment, state, ends),
+        closeSegment(run, segment, state, ends, heedsCancel),
         (there) => there['segment'] === segment && there['open'] === false,
       ),
     end: (end, ends, progress) =>

@@ -16,15 +16,21 @@ export interface TestOptions {
     readonly repository?: string;
     readonly owner?: string;
   };
-  /** Fires the signal: at once, or when a log line contains this text. */
-  readonly cancel?: 'at once' | { readonly whenLogged: string };
+  /** Cancels the job: at once, when a log line contains this text, or during the so-maniest `ctx.wait`, from 1. */
+  readonly cancel?: 'at once' | { readonly whenLogged: string } | { readonly duringWait: number };
+  /** What the client sent beside the parameters. */
+  readonly jobParams?: string;
   /** How long one invocation may take; a runner that saves checkpoints goes on in another. @default 900000 */
   readonly invocationMs?: number;
   /** Answers the runner's requests to ArchivesSpace. */
   readonly archivesspace?: (request: {
     readonly method: string;
     readonly path: string;
+    /** Of a request with text. */
     readonly body?: string;
+    /** Of a request with bytes, such as a form with files. */
+    readonly bytes?: Uint8Array<ArrayBuffer>;
+    readonly contentType?: string;
   }) => Response | Promise<Response>;
 }
 
@@ -55,12 +61,18 @@ export async function runForTest<Params>(run: Run<Params>, options: TestOptions 
   const waits: number[] = [];
   const { id = 1, type = 'test_job', repository = '/repositories/2', owner = 'archivist' } = options.job ?? {};
   const watching = watchLines(run as Run, (line) => {
-    if (typeof options.cancel === 'object' && line.includes(options.cancel.whenLogged)) cancel();
+    if (
+      typeof options.cancel === 'object' &&
+      'whenLogged' in options.cancel &&
+      line.includes(options.cancel.whenLogged)
+    )
+      cancel();
   });
   for (let segment = 1; ; segment++) {
     const end = await runSegment(watching, {
       job: { id, type, repository, owner, attempt: 1, segment },
       params: (options.params ?? {}) as Readonly<Record<string, unknown>>,
+      jobParams: async () => options.jobParams,
       files: (options.files ?? []).map(testFile),
       state: kept.state(),
       ends: kept.ends(),
@@ -70,7 +82,18 @@ export async function runForTest<Params>(run: Run<Params>, options: TestOptions 
       remainingMs: options.invocationMs ?? 900_000,
       now: () => performance.now(),
     });
-    if (end.kind === 'wait') waits.push(end.seconds);
+    if (end.kind === 'wait') {
+      waits.push(end.seconds);
+      if (
+        typeof options.cancel === 'object' &&
+        'duringWait' in options.cancel &&
+        options.cancel.duringWait === waits.length
+      ) {
+        cancel();
+        if (!end.heedsCancel)
+          return { ...kept.result(), outcome: 'canceled', reason: undefined, segments: segment, waits };
+      }
+    }
     if (end.kind !== 'ended') continue;
     return { ...kept.result(), outcome: end.end.outcome, reason: end.end.failure?.reason, segments: segment, waits };
   }
@@ -154,7 +177,13 @@ function testFile({
 
 function testSession(answer: NonNullable<TestOptions['archivesspace']>): ArchivesSpaceSession {
   return {
-    request: async (path, { method = 'GET', body } = {}) =>
-      answer({ method, path, ...(body !== undefined && { body }) }),
+    request: async (path, { method = 'GET', body, contentType } = {}) =>
+      answer({
+        method,
+        path,
+        ...(typeof body === 'string' && { body }),
+        ...(typeof body === 'object' && { bytes: body }),
+        ...(contentType !== undefined && { contentType }),
+      }),
   };
 }

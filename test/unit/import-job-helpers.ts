@@ -154,6 +154,7 @@ export function fakeContext(
         recorded.checkpoints.push(state);
       },
       wait: () => Promise.reject(new Error('not used')),
+      jobParams: () => Promise.reject(new Error('not used')),
       addFile: () => Promise.reject(new Error('not used')),
       recordCreated: () => undefined,
       recordModified: () => undefined,
