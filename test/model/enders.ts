@@ -55,32 +55,29 @@ function endRun(
     return { ...next, at: mustFind ? 'ends' : 'write' };
   };
   if (state.at === 'look') {
+    const readBoard = (hands: Hands, next: Ender): Ender => {
+      const board = world.readBoard(hands.read);
+      const slot = board.slots.find((held) => held.job === id && held.token === token);
+      const lock = board.locks.find((held) => held.job === id && held.token === token);
+      const freed = viewOf(world, {
+        ...board,
+        slots: board.slots.filter((held) => held !== slot),
+        locks: board.locks.filter((held) => held !== lock),
+      });
+      const views = wantsBoard && { freed, whole: viewOf(world, board) };
+      return { ...next, board: { ...(slot && { slot: slot.n }), lock: lock !== undefined, ...views } };
+    };
+    const readRun = (hands: Hands, next: Ender): Ender => ({ ...next, run: world.readRun(hands.read, id) ?? null });
+    if (!world.scenario.apart) {
+      // Its own holds are there since before it began: an older board could only make a release that is refused.
+      may(`${name} reads the board and run ${id}`, (hands) =>
+        keep(hands, looked(readRun(hands, readBoard(hands, state)))),
+      );
+      return;
+    }
     if (state.board === undefined)
-      may(`${name} reads the board`, (hands) => {
-        const board = world.readBoard(hands.read);
-        const slot = board.slots.find((held) => held.job === id && held.token === token);
-        const lock = board.locks.find((held) => held.job === id && held.token === token);
-        const freed = viewOf(world, {
-          ...board,
-          slots: board.slots.filter((held) => held !== slot),
-          locks: board.locks.filter((held) => held !== lock),
-        });
-        keep(
-          hands,
-          looked({
-            ...state,
-            board: {
-              ...(slot && { slot: slot.n }),
-              lock: lock !== undefined,
-              ...(wantsBoard && { freed, whole: viewOf(world, board) }),
-            },
-          }),
-        );
-      });
-    if (state.run === undefined)
-      may(`${name} reads run ${id}`, (hands) => {
-        keep(hands, looked({ ...state, run: world.readRun(hands.read, id) ?? null }));
-      });
+      may(`${name} reads the board`, (hands) => keep(hands, looked(readBoard(hands, state))));
+    if (state.run === undefined) may(`${name} reads run ${id}`, (hands) => keep(hands, looked(readRun(hands, state))));
     return;
   }
   if (state.at === 'ends') {
@@ -233,8 +230,8 @@ export function finisherProcess(world: World, id: number): Process {
 const slotsOf = (view: View) => view.slots.map((slot) => ({ ...slot, job: 0, token: '', since: 0 }));
 const locksOf = (view: View) => view.locks.map((type) => ({ type, job: 0, token: '', since: 0 }));
 
-export function closed({ token, seg, invoked }: Execution, status: NonNullable<Execution['status']>): Execution {
-  return { token, at: 'closed', seg, invoked, status };
+export function closed({ token, seg }: Execution, status: NonNullable<Execution['status']>): Execution {
+  return { token, at: 'closed', seg, status };
 }
 
 /** The rule for executions that failed, timed out or were aborted: never, once, often, late, in any order. */
@@ -257,8 +254,13 @@ export function eventProcess(world: World): Process {
       );
     if (state) return call(state);
     for (const id of world.ids)
-      for (const { token, status } of world.executions(read, id))
-        if (status === 'ABORTED' || status === 'FAILED') call(ender(id, token, null));
+      for (const { token, status } of world.executions(read, id)) {
+        if (status !== 'ABORTED' && status !== 'FAILED') continue;
+        // Where a job has ended and holds nothing, an end finds nothing to do.
+        const { slots, locks } = world.readBoard(read);
+        const held = [...slots, ...locks].some((hold) => hold.token === token);
+        if (held || world.readJob(read, id)?.status === 'running') call(ender(id, token, null));
+      }
   };
 }
 

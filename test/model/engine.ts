@@ -382,6 +382,7 @@ export class Explorer {
     const canonical = new Uint16Array(width);
     for (const i of way.slice(1)) {
       this.#load(i, wanted);
+      const before = state;
       for (const next of this.successors(state)) {
         this.#canonize(next.state, canonical);
         if (!canonical.every((id, part) => id === wanted[part])) continue;
@@ -389,6 +390,7 @@ export class Explorer {
         state = next.state;
         break;
       }
+      if (state === before) throw new Error(`A renaming is wrong: nothing leads on from "${lines.at(-1)}".`);
     }
     if (last) {
       // The step that violates, as it is called where the names stay the same.

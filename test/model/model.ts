@@ -5,7 +5,7 @@ import type { Model, Process } from './engine.ts';
 import { passProcess } from './passes.ts';
 import { clockProcess, createProcess, executionProcess, runnerProcess, tornProcess } from './platform.ts';
 import { properties } from './properties.ts';
-import type { World } from './world.ts';
+import type { Torn, World } from './world.ts';
 
 /** The processes by what they are, so that the healing knows whom to let go on. */
 export function processesOf(world: World): Readonly<Record<string, readonly Process[]>> {
@@ -53,11 +53,20 @@ function symmetries(world: World): Model['symmetries'] {
         world.event,
         world.sweep,
         world.cancel,
-        world.torn,
       ]);
+      const moved = (part: number) => to.indexOf(part);
+      const renamedTorn = ({ by, rest }: Torn): Torn => ({
+        by: moved(by),
+        rest: rest
+          .map(([part, value]) => [moved(part), moves ? renamed(value, called) : value] as const)
+          .sort(([a], [b]) => a - b),
+      });
       all.push({
         to,
-        rename: (part, value) => (moves && renameSlots.has(part) ? renamed(value, called) : value),
+        rename: (part, value) => {
+          if (part === world.torn) return value && renamedTorn(value as Torn);
+          return moves && renameSlots.has(part) ? renamed(value, called) : value;
+        },
       });
     }
   }

@@ -116,8 +116,9 @@ export function ensureStarted(world: World, hands: Hands, id: number, token: str
   const all = world.executions(hands.read, id);
   const open = all.find((execution) => execution.token === token);
   if (open) return open;
-  const started: Execution = { token, at: 'run', seg: 1, invoked: false };
+  const started: Execution = { token, at: 'run', seg: 1 };
   hands.write(part, [...all, started]);
+  world.invoke(hands, id, token, 1, 'a');
   return started;
 }
 
@@ -158,7 +159,8 @@ export function passProcess(world: World, n: number): Process {
         keep(hands, undefined);
       });
     if (pass.at === 'heads') {
-      for (const type of pass.todo ?? []) {
+      const todo = pass.todo ?? [];
+      for (const type of world.scenario.apart ? todo : todo.slice(0, 1)) {
         may(`${name} reads the queue of ${type}`, (hands) => {
           const ids = world.ids.filter((id) => world.spec(id).type === type && world.readRow(hands.read, id));
           const heads = ids.length ? sorted({ ...pass.heads, [type]: ids }) : (pass.heads ?? {});

@@ -39,7 +39,9 @@ export interface Scenario {
   readonly passes: number;
   /** How many faults may happen at most; see `Faults`. */
   readonly faults: number;
-  /** Only these; all when absent. */
+  /** Reads that are sent together may be answered in any order; else in one order, and two of one end at once. */
+  readonly apart?: boolean;
+  /** Only these; all but `torn` when absent. */
   readonly only?: readonly Fault[];
 }
 
@@ -84,9 +86,8 @@ export type Protocol = typeof protocol;
 export interface Execution {
   readonly token: string;
   readonly at: 'run' | 'finish' | 'closed';
-  /** The segment invoked last, or to be invoked. */
+  /** The segment invoked last. */
   readonly seg: number;
-  readonly invoked: boolean;
   readonly error?: string;
   readonly status?: 'SUCCEEDED' | 'FAILED' | 'ABORTED';
 }
@@ -96,14 +97,13 @@ export interface Invocation {
   readonly seg: number;
   readonly claim: string;
   /** `ghost`: dead, but a write of it is still on its way. */
-  readonly pc: 'invoked' | 'claimed' | 'early' | 'body' | 'written' | 'ended' | 'ghost';
+  readonly pc: 'invoked' | 'early' | 'body' | 'ghost';
   readonly logged: boolean;
-  readonly result?: string;
 }
 
 export interface Ghost {
   readonly claims: number;
-  readonly started: readonly string[];
+  readonly started: readonly number[];
 }
 
 /** A board as far as a pass looks at it. */
@@ -282,6 +282,12 @@ export class World {
     return read(this.invocations[id - 1] as number) as readonly Invocation[];
   }
 
+  /** Lambda has a new invocation, which has done nothing yet. */
+  invoke(hands: Hands, id: number, token: string, seg: number, claim: string): void {
+    const invocation: Invocation = { token, seg, claim, pc: 'invoked', logged: false };
+    hands.write(this.invocations[id - 1] as number, [...this.invoked(hands.read, id), invocation]);
+  }
+
   /** Jobs that may run as the table stands now: queued, with a row, and not blocked by what is truly on the board. */
   runnable(read: Hands['read'], board = this.readBoard(read)): readonly number[] {
     return this.ids.filter(
@@ -328,6 +334,7 @@ export class World {
     }
     if (tear) {
       if (rest.length === 0 || rest.length === writes.length || tear.mask >= 1 << writes.length) hands.giveUp();
+      rest.sort(([a], [b]) => a - b);
       hands.write(this.torn, { by: tear.by, rest } satisfies Torn);
     }
     return written;
