@@ -14,7 +14,7 @@ import {
   type Settings,
   type Slot,
 } from '../core/job.ts';
-import { inputKey, keys, numberOf, outputKey, partition, type RegisteredType } from '../core/table.ts';
+import { inputKey, keys, numberOf, outputKey, type RegisteredType } from '../core/table.ts';
 import type { Item } from '../core/writes.ts';
 import { query, read, type Table } from './dynamo.ts';
 
@@ -161,27 +161,6 @@ export async function readJobs(table: Table, ids: readonly number[]): Promise<re
   return jobs.filter((job) => job !== undefined);
 }
 
-/** The running and queued jobs of a repository, from the base table: the index may lag behind. */
-export async function readLive(table: Table, repo: number): Promise<readonly Job[]> {
-  const board = await readBoard(table);
-  const queued = await Promise.all(
-    Object.keys(board.settings.types).map(async (type) => {
-      const ids: number[] = [];
-      for await (const row of query(table, `QUEUE#${type}`)) if (row['repo'] === repo) ids.push(Number(row['id']));
-      return ids;
-    }),
-  );
-  const ids = [...board.slots.map(({ job }) => job), ...queued.flat()];
-  return (await readJobs(table, ids)).filter((job) => job.repo === repo && !isEnded(job));
-}
-
-/** The ids of a repository's jobs in ArchivesSpace's order: by status as a word, then by id. */
-export async function listIds(table: Table, repo: number): Promise<readonly number[]> {
-  const ids: number[] = [];
-  for await (const item of query(table, partition(repo), { index: 'by-repo' })) ids.push(Number(item['id']));
-  return ids;
-}
-
 /** Whether what bears this token and stands at this place counts for the job. */
 const counts = (job: Job, token: unknown, place: number, what: keyof Ends) =>
   'token' in job && job.token === token && (!isEnded(job) || place < (job.ends?.[what] ?? 0));
@@ -214,7 +193,8 @@ export async function readRecords(table: Table, job: Job): Promise<readonly stri
     const { created = [], modified = [] } = fromItem<{ created?: string[]; modified?: string[] }>(item);
     uris.push(...created, ...modified);
   }
-  return [...new Set(uris.reverse())];
+  // Not records of their own: they are part of the record that they are about (archivesspace: controllers/job.rb).
+  return [...new Set(uris.reverse())].filter((uri) => !uri.includes('/collection_management/'));
 }
 
 export interface JobFile extends Omit<StoredFile, 'etag'> {

@@ -43,14 +43,14 @@ async function readForm({ body, contentType }: Omit<Request, 'user' | 'need'>): 
   return { wanted: readWrapper(job), uploads };
 }
 
-function readParts(body: Buffer, contentType: string): Promise<{ job: string | undefined; parts: readonly Part[] }> {
+function readParts(body: Buffer, contentType: string): Promise<{ job: Buffer | undefined; parts: readonly Part[] }> {
   return new Promise((resolve, reject) => {
     const unreadable = (error: unknown) =>
       reject(
         new Refusal({ code: 'unreadable', message: error instanceof Error ? error.message : 'the form is damaged' }),
       );
     const parts: Part[] = [];
-    let job: string | undefined;
+    let job: Buffer | undefined;
     let form: InstanceType<typeof Busboy>;
     try {
       form = new Busboy({
@@ -62,7 +62,7 @@ function readParts(body: Buffer, contentType: string): Promise<{ job: string | u
       return;
     }
     form.on('field', (name, value) => {
-      if (name === 'job') job = value;
+      if (name === 'job') job = Buffer.from(value);
     });
     form.on('file', (name, stream, filename, _encoding, mimetype) => {
       const place = /^files\[(\d{0,6})\]$/.exec(name)?.[1];
@@ -70,7 +70,7 @@ function readParts(body: Buffer, contentType: string): Promise<{ job: string | u
       stream.on('data', (chunk: Buffer) => chunks.push(chunk));
       stream.on('error', unreadable);
       stream.on('end', () => {
-        if (name === 'job' && job === undefined) job = Buffer.concat(chunks).toString('utf8');
+        if (name === 'job' && job === undefined) job = Buffer.concat(chunks);
         if (place === undefined) return;
         const upload = { name: fileName(filename), contentType: mimetype, bytes: Buffer.concat(chunks) };
         parts.push({ place: place === '' ? parts.length : Number(place), upload });

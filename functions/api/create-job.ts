@@ -8,9 +8,8 @@ import { inlineParamsBytes, maxParamsBytes } from '../../core/limits.ts';
 import { create, inputKey } from '../../core/table.ts';
 import { log } from '../bundle.ts';
 import type { Checked, Reply, Request } from './http.ts';
-import { readWrapper, type Wanted } from './read-wrapper.ts';
-import type { Sessions } from './sessions.ts';
-import type { Types } from './types.ts';
+import { readWrapper, type Wanted, withoutNothing } from './read-wrapper.ts';
+import { parsedSchema, type Types } from './types.ts';
 import { mustFit, validatorOf } from './validate.ts';
 
 export interface Creation {
@@ -18,7 +17,6 @@ export interface Creation {
   readonly doorbell: Doorbell;
   readonly objects: Objects;
   readonly types: Types;
-  readonly sessions: Sessions;
 }
 
 export interface Upload {
@@ -29,7 +27,7 @@ export interface Upload {
 
 /** POST /repositories/:repo_id/jobs */
 export const createJob = (creation: Creation): Checked<Wanted> => ({
-  check: async (request) => readWrapper(request.body.toString('utf8')),
+  check: async (request) => readWrapper(request.body),
   handle: (request, wanted) => createWith(creation, request, wanted, []),
 });
 
@@ -43,16 +41,16 @@ export async function createWith(
   wanted: Wanted,
   uploads: readonly Upload[],
 ): Promise<Reply> {
-  const { table, doorbell, objects, types, sessions } = creation;
+  const { table, doorbell, objects, types } = creation;
   const { repo, user } = request;
   const type = await types.get(wanted.type);
   if (!type) throw new Refusal({ code: 'not_found', what: `No runner found for ${wanted.type}` });
   request.need(type.createPermissions);
-  mustFit(await validatorOf(type.type, type.schema), wanted.job, type.type);
-  const params = JSON.stringify(wanted.job);
+  const job = withoutNothing(wanted.job, parsedSchema(type.schema));
+  mustFit(await validatorOf(type.type, type.schema), job, type.type);
+  const params = JSON.stringify(job);
   if (Buffer.byteLength(params) > maxParamsBytes)
     throw new Refusal({ code: 'bad_request', problems: { job: [`At most ${maxParamsBytes} bytes of parameters`] } });
-  await mustExist(sessions, request);
 
   const id = await nextId(table);
   const inputs = await Promise.all(
@@ -95,21 +93,4 @@ export async function createWith(
       warnings: [],
     },
   };
-}
-
-/** Repositories that are known to exist. They are not deleted often, and a job of one that was is harmless. */
-const existing = new Set<number>();
-
-async function mustExist(sessions: Sessions, { repo, session }: Request): Promise<void> {
-  if (existing.has(repo)) return;
-  const response = await sessions
-    .backend()
-    .request({ method: 'GET', path: `/repositories/${repo}`, ...(session && { session }) });
-  await response.body?.cancel();
-  if (response.status === 404)
-    throw new Refusal({
-      code: 'bad_request',
-      problems: { repo_id: ['Failed validation -- The Repository must exist'] },
-    });
-  if (response.ok) existing.add(repo);
 }

@@ -8,10 +8,9 @@ import { Types } from './types.ts';
 
 const env = readEnv(apiCreateEnv);
 const table = openTable(env.TABLE);
-const sessions = new Sessions(env.ARCHIVESSPACE_URL);
+const sessions = new Sessions(env);
 const creation = {
   table,
-  sessions,
   doorbell: openDoorbell(env.QUEUE_URL, env.LANES),
   objects: { bucket: env.BUCKET },
   types: new Types(table),

@@ -4,6 +4,8 @@ import { ArchivesSpaceUnavailable } from '../../archivesspace/client.ts';
 import { type ClientError, httpStatus, Refusal } from '../../core/errors.ts';
 import { missing, type User } from '../../core/permissions.ts';
 import { internal, log, metrics } from '../bundle.ts';
+import { IssuerUnavailable } from './oidc.ts';
+import { mustExist } from './repositories.ts';
 import { type Operation, type Route, routes } from './routes.ts';
 import type { Sessions } from './sessions.ts';
 
@@ -18,6 +20,8 @@ export interface Request {
   readonly headers: Readonly<Record<string, string | undefined>>;
   readonly user: User;
   readonly session: string | undefined;
+  /** The network address that the request came from. */
+  readonly address: string;
   /** The repository of the path; NaN on routes without one. */
   readonly repo: number;
   /** The job of the path; NaN on routes without one. */
@@ -77,7 +81,7 @@ async function serve(
 ): Promise<APIGatewayProxyStructuredResultV2> {
   const headers = event.headers;
   const session = headers['x-archivesspace-session'];
-  const user = await sessions.userOf(session, route.function === 'read');
+  const user = await sessions.userOf(headers, route.function === 'read');
   const path = Object.fromEntries(Object.entries(event.pathParameters ?? {}).map(([key, value = '']) => [key, value]));
   const wrong = Object.entries(path).filter(([key, value]) => numbers.has(key) && !/^\d{1,15}$/.test(value));
   if (wrong.length) {
@@ -86,6 +90,7 @@ async function serve(
       problems: Object.fromEntries(wrong.map(([key, value]) => [key, [`Wanted type Integer but got '${value}'`]])),
     });
   }
+  if (path['repo_id'] !== undefined) await mustExist(sessions, Number(path['repo_id']), session);
   const request = {
     path,
     query: new URLSearchParams(event.rawQueryString),
@@ -93,6 +98,7 @@ async function serve(
     contentType: headers['content-type'] ?? '',
     headers,
     session,
+    address: event.requestContext.http.sourceIp,
     repo: Number(path['repo_id'] ?? Number.NaN),
     id: Number(path['id'] ?? Number.NaN),
     correlation: event.requestContext.requestId,
@@ -139,7 +145,14 @@ function answer(
 }
 
 function failed(error: unknown, event: APIGatewayProxyEventV2): APIGatewayProxyStructuredResultV2 {
-  if (error instanceof Refusal) return answer(httpStatus[error.error.code], errorBody(error.error));
+  if (error instanceof Refusal)
+    return answer(httpStatus[error.error.code], errorBody(error.error), errorHeaders(error.error));
+  if (error instanceof IssuerUnavailable) {
+    log.error('The issuer of tokens did not answer.', { error, route: event.routeKey });
+    return answer(503, {
+      error: 'The sign-in does not answer at the moment, so nobody can be recognised. Please try again.',
+    });
+  }
   if (error instanceof ArchivesSpaceUnavailable) {
     log.error('ArchivesSpace did not answer.', { error, route: event.routeKey });
     return answer(503, {
@@ -153,15 +166,24 @@ function failed(error: unknown, event: APIGatewayProxyEventV2): APIGatewayProxyS
   });
 }
 
+/** RFC 6750, section 3, and RFC 9110, 10.2.3. */
+function errorHeaders(error: ClientError): Readonly<Record<string, string>> {
+  if (error.code === 'no_token') return { 'www-authenticate': 'Bearer error="invalid_token"' };
+  if (error.code === 'too_many') return { 'retry-after': String(error.retryAfterSeconds) };
+  return {};
+}
+
 /** Bodies as ArchivesSpace writes them (backend/app/lib/exceptions.rb); `missing_permissions` is ours. */
 function errorBody(error: ClientError): unknown {
   switch (error.code) {
     case 'bad_request':
-      return { error: error.problems, warning: null, ...(error.invalid && { invalid_object: error.invalid }) };
+      return { error: error.problems, ...(error.invalid && { warning: null, invalid_object: error.invalid }) };
     case 'unreadable':
       return { error: `Had some trouble parsing your request: ${error.message}` };
     case 'no_session':
       return { code: error.gone, error: error.message };
+    case 'no_token':
+      return { code: error.expired ? 'SESSION_EXPIRED' : 'SESSION_GONE', error: error.message };
     case 'login_failed':
       return { error: 'Login failed' };
     case 'denied':
@@ -170,6 +192,7 @@ function errorBody(error: ClientError): unknown {
       return { error: error.what };
     case 'conflict':
     case 'too_large':
+    case 'too_many':
     case 'unavailable':
       return { error: error.message };
     default:

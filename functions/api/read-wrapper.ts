@@ -1,10 +1,12 @@
 import { Refusal } from '../../core/errors.ts';
+import type { ParameterSchema } from './types.ts';
 import { mustFit } from './validate.ts';
 import built from './validators.generated.js';
 
 /** What a client asks for: the type's own parameters, its name among them, and the free text beside them. */
 export interface Wanted {
   readonly type: string;
+  /** As it was sent; `withoutNothing` makes it what the type's schema is about. */
   readonly job: Readonly<Record<string, unknown>>;
   readonly jobParams: string | undefined;
 }
@@ -12,35 +14,57 @@ export interface Wanted {
 /** JSON deeper than this is no job. */
 const mostNested = 32;
 const mostBytes = 256 * 1024;
+const utf8 = new TextDecoder('utf-8', { fatal: true });
 
 /**
- * Reads the wrapper of a new job. As in ArchivesSpace, empty strings, nulls and empty maps count as missing
- * (common/jsonmodel.rb), and read-only fields are ignored. Throws `Refusal`.
+ * Reads the wrapper of a new job; read-only fields in it are ignored. Throws `Refusal`.
+ *
+ * @param body JSON
  */
-export function readWrapper(text: string): Wanted {
-  if (Buffer.byteLength(text) > mostBytes)
+export function readWrapper(body: Uint8Array): Wanted {
+  if (body.byteLength > mostBytes)
     throw new Refusal({ code: 'too_large', message: `A job is at most ${mostBytes} bytes of JSON.` });
-  let parsed: unknown;
-  try {
-    parsed = JSON.parse(text);
-  } catch (error) {
-    throw new Refusal({ code: 'unreadable', message: (error as SyntaxError).message });
-  }
-  const wrapper = stripped(parsed, 0) ?? {};
+  const parsed = parse(body);
+  const wrapper = withoutNothing(parsed) ?? {};
   mustFit(built['job-create'].validate, wrapper, 'job');
   const { job, job_params: jobParams } = wrapper as { job: Record<string, unknown>; job_params?: string };
-  return { type: String(job['jsonmodel_type']), job, jobParams };
+  return {
+    type: String(job['jsonmodel_type']),
+    job: (parsed as { job: Record<string, unknown> }).job,
+    // The staff UI sends the word `null` for none, and ArchivesSpace keeps an empty string then.
+    jobParams: jobParams === 'null' ? '' : jobParams,
+  };
 }
 
-function stripped(value: unknown, depth: number): unknown {
+function parse(body: Uint8Array): unknown {
+  try {
+    return JSON.parse(utf8.decode(body));
+  } catch (error) {
+    throw new Refusal({
+      code: 'unreadable',
+      message: error instanceof SyntaxError ? error.message.slice(0, 200) : 'it is not UTF-8',
+    });
+  }
+}
+
+/**
+ * The same without what counts as missing: nulls, empty maps and empty strings, as ArchivesSpace does it
+ * (common/jsonmodel.rb), except for an empty string where a schema says `minLength: 0`: there it is a value.
+ * Undefined when nothing is left. Throws `Refusal` when it is nested too deep.
+ */
+export function withoutNothing(value: unknown, schema?: ParameterSchema, depth = 0): unknown {
   if (depth > mostNested)
     throw new Refusal({ code: 'unreadable', message: `it is nested more than ${mostNested} deep` });
-  if (value === null || value === '') return undefined;
+  if (value === null || (value === '' && schema?.minLength !== 0)) return undefined;
   if (Array.isArray(value))
-    return value.map((entry) => stripped(entry, depth + 1)).filter((entry) => entry !== undefined);
+    return value.map((entry) => withoutNothing(entry, schema?.items, depth + 1)).filter((entry) => entry !== undefined);
   if (typeof value !== 'object') return value;
+  const { properties = {} } = schema ?? {};
   const entries = Object.entries(value)
-    .map(([name, entry]) => [name, stripped(entry, depth + 1)] as const)
+    .map(([name, entry]) => {
+      const of = Object.hasOwn(properties, name) ? properties[name] : undefined;
+      return [name, withoutNothing(entry, of, depth + 1)] as const;
+    })
     .filter(([, entry]) => entry !== undefined);
   // A map that was not empty before stays, so that what is missing in it can be named.
   return entries.length || Object.keys(value).length ? Object.fromEntries(entries) : undefined;

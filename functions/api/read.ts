@@ -2,13 +2,15 @@ import { openTable } from '../../aws/clients.ts';
 import { apiReadEnv, readEnv } from '../env.ts';
 import { activeJobs } from './active-jobs.ts';
 import { api } from './http.ts';
+import { importTypes } from './import-types.ts';
 import { jobLog } from './job-log.ts';
 import { jobRecords } from './job-records.ts';
 import { jobTypes } from './job-types.ts';
-import { listJobs } from './list-jobs.ts';
-import { login } from './login.ts';
+import { archivedJobs, listJobs } from './list-jobs.ts';
+import { logout } from './logout.ts';
 import { outputFile } from './output-file.ts';
 import { outputFiles } from './output-files.ts';
+import { Resolver } from './resolve.ts';
 import { Sessions } from './sessions.ts';
 import { showJob } from './show-job.ts';
 import { Types } from './types.ts';
@@ -17,18 +19,21 @@ import { version } from './version.ts';
 const env = readEnv(apiReadEnv);
 const table = openTable(env.TABLE);
 const types = new Types(table);
-const sessions = new Sessions(env.ARCHIVESSPACE_URL);
+const sessions = new Sessions(env);
+const listing = { table, types, resolver: new Resolver(sessions) };
 
 /** Everything that writes nothing. */
 export const handler = api('read', sessions, {
-  login: login(sessions),
+  logout: logout(sessions),
   version,
   'job-types': jobTypes(types),
-  'list-jobs': listJobs(table, types),
-  'active-jobs': activeJobs(table, types),
-  'show-job': showJob(table, types),
+  'import-types': importTypes(types),
+  'list-jobs': listJobs(listing),
+  'active-jobs': activeJobs(listing),
+  'archived-jobs': archivedJobs(listing),
+  'show-job': showJob(listing),
   'job-log': jobLog(table),
-  'job-records': jobRecords(table),
+  'job-records': jobRecords(listing),
   'output-files': outputFiles(table),
   'output-file': outputFile(table, { bucket: env.BUCKET }),
 });

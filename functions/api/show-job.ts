@@ -1,10 +1,15 @@
-import type { Table } from '../../aws/dynamo.ts';
 import { findJob } from './find-job.ts';
-import type { Handler } from './http.ts';
-import type { Types } from './types.ts';
+import type { Checked } from './http.ts';
+import type { Listing } from './list-jobs.ts';
+import { type Wanted, wantedOf } from './resolve.ts';
 import { wireJob } from './wire.ts';
 
 /** GET /repositories/:repo_id/jobs/:id */
-export const showJob =
-  (table: Table, types: Types): Handler =>
-  async (request) => ({ json: await wireJob(table, await findJob(table, request), await types.all()) });
+export const showJob = ({ table, types, resolver }: Listing): Checked<Wanted> => ({
+  check: async ({ query }) => wantedOf(query),
+  async handle(request, wanted) {
+    const job = await wireJob(table, await findJob(table, request), await types.all());
+    const [resolved] = await resolver.resolve([job], 'repository', wanted, request);
+    return { json: resolved };
+  },
+});

@@ -28,3 +28,26 @@ export class Types {
     return (await this.all()).get(type);
   }
 }
+
+/** What is read of a schema besides checking by it. */
+export interface ParameterSchema {
+  readonly properties?: Readonly<Record<string, ParameterSchema>>;
+  readonly items?: ParameterSchema;
+  readonly additionalProperties?: unknown;
+  readonly default?: unknown;
+  /** 0: an empty string is a value, and not nothing. */
+  readonly minLength?: number;
+}
+
+const parsed = new Map<string, ParameterSchema>();
+const mostParsed = 500;
+
+/** A schema's text, parsed once. */
+export function parsedSchema(text: string): ParameterSchema {
+  const before = parsed.get(text);
+  if (before) return before;
+  if (parsed.size >= mostParsed) parsed.clear();
+  const schema = JSON.parse(text) as ParameterSchema;
+  parsed.set(text, schema);
+  return schema;
+}

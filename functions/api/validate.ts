@@ -21,11 +21,14 @@ export async function validatorOf(name: string, schema: string): Promise<Validat
   return validate;
 }
 
+/** A list of wrong entries is wrong for the first of them already. */
+const mostProblems = 100;
+
 /** Throws `Refusal` with ArchivesSpace's messages, by path of the property, when the value does not fit. */
 export function mustFit(validate: ValidateFunction, value: unknown, what: string): void {
   if (validate(value)) return;
   const problems: Record<string, string[]> = {};
-  for (const error of validate.errors ?? []) {
+  for (const error of (validate.errors ?? []).slice(0, mostProblems)) {
     const path = pathOf(error);
     const message = messageOf(error, value);
     const before = problems[path] ?? [];

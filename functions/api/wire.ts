@@ -1,7 +1,8 @@
 import type { Table } from '../../aws/dynamo.ts';
+import type { Live } from '../../aws/lists.ts';
 import { countQueuedBefore, readParams, readRun } from '../../aws/reads.ts';
 import { isEnded, type Job } from '../../core/job.ts';
-import type { KnownType } from './types.ts';
+import { type KnownType, parsedSchema } from './types.ts';
 
 /** `2026-08-20 13:45:55 UTC`: job times, as ArchivesSpace's own code relies on. */
 export const jobTime = (ms: number) =>
@@ -12,19 +13,28 @@ export const jobTime = (ms: number) =>
 /** `2026-08-20T13:45:55Z`: the times that every record has. */
 export const auditTime = (ms: number) => new Date(ms).toISOString().replace(/\.\d+Z$/, 'Z');
 
+/** How many queued jobs of all repositories are older, by id of the job: counted once for a whole listing. */
+export const positionsIn = ({ queued }: Live): ReadonlyMap<number, number> =>
+  new Map(queued.map(({ id }, position) => [id, position]));
+
 /**
  * A job as ArchivesSpace returns it (common/schemas/job.rb). Fields that a job does not have are left out, not null.
- * `failure` and `progress` are ours.
+ * `failure`, `progress` and `cancel_requested` are ours.
+ *
+ * @param positions of the queued jobs, where they are known
  */
 export async function wireJob(
   table: Table,
   job: Job,
   types: ReadonlyMap<string, KnownType>,
-): Promise<Record<string, unknown>> {
-  const known = types.has(job.type);
+  positions?: ReadonlyMap<number, number>,
+) {
+  const known = types.get(job.type);
   const [params, position, run] = await Promise.all([
     readParams(table, job),
-    job.status === 'queued' ? countQueuedBefore(table, [...types.keys()], job.id) : undefined,
+    job.status !== 'queued'
+      ? undefined
+      : (positions?.get(job.id) ?? countQueuedBefore(table, [...types.keys()], job.id)),
     job.status === 'running' ? readRun(table, job) : undefined,
   ]);
   return {
@@ -44,7 +54,7 @@ export async function wireJob(
     inactive_record: !known,
     has_modified_records: isEnded(job) && (job.ends?.records ?? 0) > 0,
     jsonmodel_type: 'job',
-    job: known ? JSON.parse(params) : job.type,
+    job: known ? shown(JSON.parse(params) as Params, known) : job.type,
     owner: job.owner,
     uri: `/repositories/${job.repo}/jobs/${job.id}`,
     repository: { ref: `/repositories/${job.repo}` },
@@ -52,4 +62,18 @@ export async function wireJob(
     ...(run?.progress && { progress: run.progress }),
     ...(job.cancelRequested !== undefined && job.status === 'running' && { cancel_requested: true }),
   };
+}
+
+type Params = Readonly<Record<string, unknown>>;
+
+/** What the type's schema knows of the parameters, with its defaults: both are applied when a job is read, not before. */
+function shown(params: Params, { type, schema }: KnownType): Params {
+  const { properties = {}, additionalProperties = false } = parsedSchema(schema);
+  const defaults = Object.entries(properties).flatMap(([name, property]) =>
+    property.default === undefined ? [] : [[name, property.default] as const],
+  );
+  const given = Object.entries(params).filter(
+    ([name]) => Object.hasOwn(properties, name) || additionalProperties !== false || name === 'jsonmodel_type',
+  );
+  return { ...Object.fromEntries(defaults), ...Object.fromEntries(given), jsonmodel_type: type };
 }
