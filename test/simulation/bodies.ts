@@ -120,7 +120,9 @@ export async function body(
         break;
       case 'waiting':
         await sleep(Math.min(plan.unitMs, 2_000));
-        if (n + 1 < plan.units) await ctx.wait(1 + (plan.unitMs % 300), { done: n + 1 });
+        if (ctx.signal.aborted) throw ctx.signal.reason;
+        if (n + 1 < plan.units)
+          await ctx.wait(1 + (plan.unitMs % 300), { done: n + 1 }, { onCancel: plan.unitMs % 2 ? 'end' : 'resume' });
         break;
       case 'crashing':
       case 'out of memory':

@@ -107,8 +107,13 @@ export class Execution {
         return;
       }
       case 'Pass':
-        this.#data = { ...this.#data, [under(state.ResultPath)]: template(state.Parameters ?? {}, this.#data) };
-        this.#next(state);
+        try {
+          this.#data = { ...this.#data, [under(state.ResultPath)]: template(state.Parameters ?? {}, this.#data) };
+          this.#next(state);
+        } catch {
+          // States.IntrinsicFailure, which nothing catches here.
+          this.close('FAILED');
+        }
         return;
       case 'Wait': {
         const seconds = at(this.#data, state.SecondsPath ?? '');

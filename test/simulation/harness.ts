@@ -38,7 +38,8 @@ export async function invoke(
   const journal = tableJournal(table, bucket, { id, type, token }, n);
   const stop = new AbortController();
   const endsAt = async () => (n === 1 ? stored.ends : { ...stored.ends, ...(await findLogEnd(table, stored)) });
-  if (stored.cancelAt !== undefined) {
+  if (stored.cancelAt !== undefined && stored.heedsCancel) stop.abort(new StopReason('canceled', 'canceled'));
+  if (stored.cancelAt !== undefined && !stored.heedsCancel) {
     await journal.end({ outcome: 'canceled' }, await endsAt(), undefined);
     return;
   }
@@ -58,6 +59,7 @@ export async function invoke(
         segment: n,
       },
       params: JSON.parse(params),
+      jobParams: async () => undefined,
       files: [],
       state: stored.state,
       ends,

@@ -88,9 +88,11 @@ export function runnerLambda(of: RunnerFunctions): Invoke {
       return;
     }
     if (faults.hit('platform error', 0.04)) {
-      report(random.pick(platformErrors), random.between(10, 30_000));
-      // The invocation runs on all the same, begins late, or never.
-      if (random.chance(0.8)) start(name, payload, random.chance(0.5) ? 0 : random.between(0, 60_000), () => {});
+      const reportedMs = random.between(10, 30_000);
+      report(random.pick(platformErrors), reportedMs);
+      // The invocation runs on all the same, begins while its end is written, begins late, or never.
+      const beginsMs = random.pick([0, 0, reportedMs + random.between(0, 120), random.between(0, 60_000)]);
+      if (random.chance(0.8)) start(name, payload, beginsMs, () => {});
       return;
     }
     const answer = (end: ProcessEnd) => {

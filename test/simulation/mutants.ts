@@ -1,10 +1,18 @@
-import type { DynamoDBClient } from '@aws-sdk/client-dynamodb';
-import type { SFNClient } from '@aws-sdk/client-sfn';
+import type { DynamoDBClient, TransactWriteItem } from '@aws-sdk/client-dynamodb';
+import { TransactionCanceledException } from '@aws-sdk/client-dynamodb';
+import {
+  DescribeExecutionCommand,
+  ExecutionAlreadyExists,
+  ExecutionDoesNotExist,
+  type SFNClient,
+  StartExecutionCommand,
+} from '@aws-sdk/client-sfn';
 import type { SQSClient } from '@aws-sdk/client-sqs';
 import type { Witness } from '../../core/ending.ts';
 import type { Board } from '../../core/job.ts';
 import type { RunRef } from '../../functions/end.ts';
 import type { Definition } from './execution.ts';
+import type { Stored } from './expressions.ts';
 import type { StartWatch } from './harness.ts';
 import type { Process } from './scheduler.ts';
 import type { World } from './world.ts';
@@ -12,21 +20,400 @@ import type { World } from './world.ts';
 /** A bug, planted around the service's own code. */
 export interface Mutant {
   readonly name: string;
-  /** Which service it is known from, or what in the design it takes away. */
-  readonly origin?: string;
   readonly table?: (client: DynamoDBClient, process: Process, world: World) => DynamoDBClient;
   readonly machine?: (client: SFNClient, process: Process) => SFNClient;
   readonly doorbell?: (client: SQSClient) => SQSClient;
   readonly definition?: (definition: Definition) => Definition;
   readonly watch?: (watch: StartWatch) => StartWatch;
+  /** In the finisher's place of `endRun`. */
   readonly end?: (
     world: World,
     ref: RunRef,
     witness: Witness | undefined,
     end: (witness: Witness | undefined) => Promise<Board>,
   ) => Promise<Board>;
+  readonly eachMinute?: (world: World) => void;
   readonly noSweep?: boolean;
   readonly noEvents?: boolean;
 }
 
 export const healthy: Mutant = { name: 'none' };
+
+// ---------------------------------------------------------------- tools
+
+type Part = {
+  Key?: Stored;
+  Item?: Stored;
+  ConditionExpression?: string;
+  UpdateExpression?: string;
+  ExpressionAttributeNames?: Record<string, string>;
+  ExpressionAttributeValues?: Stored;
+};
+interface Command {
+  readonly input: object;
+}
+type Send = (command: Command) => Promise<object>;
+
+const clientOf = <T>(send: Send): T => ({ send }) as unknown as T;
+const sendOf = (client: unknown): Send => (client as { send: Send }).send;
+const nameOf = (command: Command) => command.constructor.name.replace(/Command$/, '');
+const remade = (command: Command, input: object): Command =>
+  new (command.constructor as new (input: object) => Command)(input);
+
+/** The writes of a command, to be looked at and changed. */
+function partsOf(name: string, input: object): { kind: string; part: Part }[] {
+  if (name === 'TransactWriteItems')
+    return ((input as { TransactItems?: TransactWriteItem[] }).TransactItems ?? []).flatMap((item) =>
+      Object.entries(item).map(([kind, part]) => ({ kind, part: part as Part })),
+    );
+  const kind = { PutItem: 'Put', UpdateItem: 'Update', DeleteItem: 'Delete' }[name];
+  return kind ? [{ kind, part: input as Part }] : [];
+}
+
+const keyOf = ({ Key, Item }: Part) => `${(Key ?? Item)?.['pk']?.S} ${(Key ?? Item)?.['sk']?.S}`;
+
+/** Takes a write's conditions away, or those of some attributes. */
+function strip(part: Part, attributes?: readonly string[]): void {
+  const names = part.ExpressionAttributeNames ?? {};
+  const kept = (part.ConditionExpression ?? '')
+    .split(' AND ')
+    .filter((term) => attributes && !attributes.some((name) => term.includes(placeholder(names, name))));
+  if (kept.length > 0) part.ConditionExpression = kept.join(' AND ');
+  else delete part.ConditionExpression;
+  const used: readonly string[] =
+    `${part.ConditionExpression ?? ''} ${part.UpdateExpression ?? ''}`.match(/[#:]\w+/g) ?? [];
+  const only = <T>(from: Record<string, T> | undefined) =>
+    Object.fromEntries(Object.entries(from ?? {}).filter(([name]) => used.includes(name)));
+  part.ExpressionAttributeNames = only(part.ExpressionAttributeNames);
+  part.ExpressionAttributeValues = only(part.ExpressionAttributeValues);
+}
+
+const placeholder = (names: Record<string, string>, attribute: string) =>
+  Object.entries(names).find(([, name]) => name === attribute)?.[0] ?? 'no such attribute';
+
+/** Sets what a write's condition or update says of an attribute. */
+const sets = (part: Part, attribute: string) =>
+  new RegExp(`SET .*${placeholder(part.ExpressionAttributeNames ?? {}, attribute)} =`).test(
+    part.UpdateExpression ?? '',
+  );
+
+/** A table client whose writes are changed before they are sent. */
+const rewriting =
+  (change: (part: Part, kind: string, all: readonly { kind: string; part: Part }[], world: World) => void) =>
+  (client: DynamoDBClient, _process: Process, world: World): DynamoDBClient =>
+    clientOf((command) => {
+      const input = structuredClone(command.input);
+      const parts = partsOf(nameOf(command), input);
+      for (const { kind, part } of parts) change(part, kind, parts, world);
+      return sendOf(client)(remade(command, input));
+    });
+
+const isClaim = (all: readonly { kind: string; part: Part }[]) =>
+  all.some(({ kind, part }) => kind === 'Put' && keyOf(part).startsWith('BOARD SLOT#'));
+const isHold = (part: Part) => /^BOARD (SLOT|LOCK)#/.test(keyOf(part));
+const isSegmentClaim = (part: Part) => keyOf(part).endsWith(' RUN') && sets(part, 'claim');
+const isSettle = (part: Part) => keyOf(part).endsWith(' JOB') && sets(part, 'finished') && sets(part, 'ends');
+
+/** Takes away what a token holds, whoever may still run. */
+function freeHoldsOf(world: World, token: string, what = /SLOT|LOCK/): void {
+  const board = [
+    ...[...world.invariants.slots].map(([n, hold]) => [`SLOT#${n}`, hold] as const),
+    ...[...world.invariants.locks].map(([type, hold]) => [`LOCK#${type}`, hold] as const),
+  ];
+  for (const [sk, hold] of board)
+    if (hold.token === token && what.test(sk))
+      world.database.apply({
+        kind: 'DeleteItem',
+        input: { TableName: 'jobs', Key: { pk: { S: 'BOARD' }, sk: { S: sk } } },
+      });
+}
+
+const heldForMs = (world: World, since: number) => world.scheduler.nowMs - since;
+
+// ---------------------------------------------------------------- the mutants
+
+export const mutants: readonly Mutant[] = [
+  {
+    name: "ArchivesSpace's race: look, then take, without a condition",
+    table: rewriting((part, _kind, all) => isClaim(all) && strip(part)),
+  },
+  {
+    name: 'a lock that is put whether it is there or not',
+    table: rewriting((part, kind) => kind === 'Put' && keyOf(part).startsWith('BOARD LOCK#') && strip(part)),
+  },
+  {
+    name: 'a slot that is put whether it is there or not',
+    table: rewriting((part, kind) => kind === 'Put' && keyOf(part).startsWith('BOARD SLOT#') && strip(part)),
+  },
+  {
+    name: 'a claim of a job that need not be queued any more',
+    table: rewriting((part, _kind, all) => isClaim(all) && /JOB$|^QUEUE/.test(keyOf(part)) && strip(part)),
+  },
+  {
+    name: 'no segment claim',
+    table: rewriting((part) => isSegmentClaim(part) && strip(part)),
+  },
+  {
+    name: 'a segment claim that ignores a revoked token',
+    table: rewriting((part) => isSegmentClaim(part) && strip(part, ['token'])),
+  },
+  {
+    name: 'a release without token',
+    table: rewriting((part, kind) => kind === 'Delete' && isHold(part) && strip(part)),
+  },
+  {
+    name: 'a settlement without token and status',
+    table: rewriting((part) => isSettle(part) && strip(part)),
+  },
+  {
+    name: 'a token taken away from wherever its run stands',
+    table: rewriting((part) => {
+      if (keyOf(part).endsWith(' RUN') && sets(part, 'token')) strip(part, ['segment', 'open']);
+    }),
+  },
+  {
+    name: 'a log without end',
+    table: rewriting((part) => {
+      const values = part.ExpressionAttributeValues ?? {};
+      if (!isSettle(part)) return;
+      for (const value of Object.values(values)) if (value.M?.['log']) value.M['log'] = { N: '1000000000' };
+    }),
+  },
+  {
+    name: 'job and queue row written one after the other',
+    table: (client) =>
+      clientOf(async (command) => {
+        const parts = partsOf(nameOf(command), command.input);
+        const items = (command.input as { TransactItems?: TransactWriteItem[] }).TransactItems;
+        if (!items || isClaim(parts) || !parts.every(({ kind }) => kind === 'Put')) return sendOf(client)(command);
+        let answer: object = {};
+        for (const item of items) answer = await sendOf(client)(remade(command, { TransactItems: [item] }));
+        return answer;
+      }),
+  },
+  {
+    name: 'a lock that expires after three minutes',
+    eachMinute: (world) => {
+      for (const lock of world.invariants.locks.values())
+        if (heldForMs(world, lock.since) > 180_000) freeHoldsOf(world, lock.token, /LOCK/);
+    },
+  },
+  {
+    name: 'Solid Queue #761: a counter, and whoever ends a run gives back one',
+    ...counter(),
+  },
+  {
+    name: 'slot and lock freed when the token is revoked',
+    end: async (world, ref, witness, end) => {
+      await end(witness);
+      freeHoldsOf(world, ref.token);
+      return end(witness);
+    },
+  },
+  {
+    name: 'slot and lock freed after any error',
+    end: (_world, _ref, witness, end) => end(witness?.error === undefined ? witness : { error: 'SomeError' }),
+  },
+  {
+    name: 'slot and lock freed when an operator stops the execution',
+    end: (_world, _ref, witness, end) => end(witness ?? {}),
+  },
+  {
+    name: 'a sweep that does not wait for the deadline of a run that was lost sight of',
+    table: (client, process) =>
+      clientOf(async (command) => {
+        const answer = await sendOf(client)(command);
+        const { Item: item } = answer as { Item?: Stored };
+        if (process.name !== 'sweep' || item?.['sk']?.S !== 'RUN') return answer;
+        return { Item: { ...item, open: { BOOL: false } } };
+      }),
+  },
+  {
+    name: 'a thawed watcher that kills the next job',
+    watch: (watch) => (watched, onStop) => {
+      watch(watched, onStop);
+      return { stop: () => {} };
+    },
+  },
+  {
+    name: 'a sweep that ends what was merely not started',
+    machine: (client, process) =>
+      clientOf(async (command) => {
+        if (process.name !== 'sweep') return sendOf(client)(command);
+        if (command instanceof StartExecutionCommand)
+          throw new ExecutionAlreadyExists({ message: 'not asked', $metadata: {} });
+        return sendOf(client)(command).catch((error: unknown) => {
+          if (command instanceof DescribeExecutionCommand && error instanceof ExecutionDoesNotExist)
+            return { status: 'ABORTED' };
+          throw error;
+        });
+      }),
+  },
+  {
+    name: 'a repeated deduplication id',
+    doorbell: (client) =>
+      clientOf((command) => sendOf(client)(remade(command, { ...command.input, MessageDeduplicationId: 'look' }))),
+  },
+  {
+    name: 'a dispatcher that reads an index in place of the table',
+    table: (client, process) =>
+      clientOf((command) => {
+        const queue = (command.input as Part).ExpressionAttributeValues?.[':p']?.S?.startsWith('QUEUE#');
+        const lags = process.name === 'dispatcher' && queue && nameOf(command) === 'Query';
+        return sendOf(client)(lags ? remade(command, { ...command.input, ConsistentRead: false }) : command);
+      }),
+  },
+  {
+    name: 'reads that may lag in place of consistent ones',
+    table: (client) =>
+      clientOf((command) =>
+        sendOf(client)(
+          'ConsistentRead' in command.input ? remade(command, { ...command.input, ConsistentRead: false }) : command,
+        ),
+      ),
+  },
+  {
+    name: 'a conflict taken for a refusal',
+    table: (client) =>
+      clientOf((command) =>
+        sendOf(client)(command).catch((error: unknown) => {
+          if (!(error instanceof TransactionCanceledException)) throw error;
+          const reasons = error.CancellationReasons?.map((reason) =>
+            reason.Code === 'TransactionConflict' ? { ...reason, Code: 'ConditionalCheckFailed' } : reason,
+          );
+          throw new TransactionCanceledException({ message: '', $metadata: {}, CancellationReasons: reasons ?? [] });
+        }),
+      ),
+  },
+  {
+    name: 'a write without an answer taken for a failed one',
+    table: (client) =>
+      clientOf((command) =>
+        sendOf(client)(command).catch((error: unknown) => {
+          const { name } = error as Error;
+          throw name === 'TimeoutError' || name === 'InternalServerError'
+            ? new Error('failed', { cause: error })
+            : error;
+        }),
+      ),
+  },
+  {
+    name: 'no sweep',
+    noSweep: true,
+  },
+  {
+    name: 'Kestra #14356: nothing but the last state of an execution gives a slot back',
+    noSweep: true,
+    noEvents: true,
+    definition: (definition) => withoutCatch(definition),
+  },
+  {
+    name: "ArchivesSpace's dead thread: a runner that crashed is never seen to have ended",
+    noEvents: true,
+    definition: (definition) => withoutCatch(definition),
+    machine: (client, process) =>
+      clientOf((command) =>
+        sendOf(client)(command).catch((error: unknown) => {
+          if (process.name === 'sweep' && error instanceof ExecutionAlreadyExists) return {};
+          throw error;
+        }),
+      ),
+  },
+  {
+    name: 'pg-boss #535: a blocked type at the head blocks all',
+    table: (client, _process, world) =>
+      clientOf(async (command) => {
+        const answer = await sendOf(client)(command);
+        const pk = (command.input as Part).ExpressionAttributeValues?.[':p']?.S;
+        if (nameOf(command) !== 'Query' || !pk?.startsWith('QUEUE#')) return answer;
+        const oldest = Math.min(...world.invariants.rows.keys());
+        const { Items: items } = answer as { Items: Stored[] };
+        return { Items: items.filter((item) => Number(item['sk']?.S) === oldest) };
+      }),
+  },
+  {
+    name: 'a segment number that is not carried round the loop',
+    definition: ({ StartAt, States }) => ({
+      StartAt,
+      States: {
+        ...States,
+        Run: {
+          ...(States['Run'] as Definition['States'][string]),
+          Catch: States['Run']?.Catch?.map((one) => ({ ...one, ResultPath: '$.elsewhere' })) ?? [],
+        },
+      },
+    }),
+  },
+  {
+    name: 'a sweep that repairs no torn queue',
+    table: (client, process) =>
+      clientOf(async (command) => {
+        const part = command.input as Part;
+        if (process.name === 'sweep' && nameOf(command) === 'GetItem' && part.Key?.['pk']?.S?.startsWith('QUEUE#'))
+          return { Item: part.Key };
+        return sendOf(client)(command);
+      }),
+  },
+  {
+    name: 'a queue read from its young end',
+    table: (client) =>
+      clientOf((command) => {
+        const { ExpressionAttributeValues: values } = command.input as Part;
+        const queue = values?.[':p']?.S?.startsWith('QUEUE#') && nameOf(command) === 'Query';
+        return sendOf(client)(queue ? remade(command, { ...command.input, ScanIndexForward: false }) : command);
+      }),
+  },
+];
+
+function withoutCatch({ StartAt, States }: Definition): Definition {
+  const run = States['Run'] as Definition['States'][string];
+  const Catch = (run.Catch ?? []).filter(({ ErrorEquals }) => !ErrorEquals.includes('States.ALL'));
+  return { StartAt, States: { ...States, Run: { ...run, Catch } } };
+}
+
+/** The board as a number: a claim adds one below the limit, and each end takes one away. */
+function counter(): Pick<Mutant, 'table' | 'end'> {
+  const counts = new WeakMap<World, number>();
+  const countOf = (world: World) => counts.get(world) ?? 0;
+  return {
+    table: (client, _process, world) =>
+      clientOf(async (command) => {
+        const input = structuredClone(command.input);
+        const parts = partsOf(nameOf(command), input);
+        const claimed = parts.find(({ kind, part }) => kind === 'Put' && keyOf(part).startsWith('BOARD SLOT#'));
+        if (claimed?.part.Item) {
+          // Where it stands no longer matters: any place that is free.
+          let n = 0;
+          while (world.invariants.slots.has(n)) n++;
+          claimed.part.Item = { ...claimed.part.Item, sk: { S: `SLOT#${n}` }, n: { N: String(n) } };
+          const job = parts[0]?.part;
+          const slot = placeholder(job?.ExpressionAttributeNames ?? {}, 'slot');
+          const value = new RegExp(`${slot} = (:\\w+)`).exec(job?.UpdateExpression ?? '')?.[1];
+          if (job?.ExpressionAttributeValues && value) job.ExpressionAttributeValues[value] = { N: String(n) };
+        }
+        const answer = await sendOf(client)(remade(command, input));
+        if (claimed) counts.set(world, countOf(world) + 1);
+        const pk = (input as Part).ExpressionAttributeValues?.[':p']?.S;
+        if (nameOf(command) !== 'Query' || pk !== 'BOARD') return answer;
+        const { Items: items } = answer as { Items: Stored[] };
+        const counted = Array.from({ length: Math.max(0, countOf(world)) }, (_, n) => ({
+          pk: { S: 'BOARD' },
+          sk: { S: `SLOT#${n}` },
+          n: { N: String(n) },
+          job: { N: '0' },
+          type: { S: '' },
+          token: { S: 'counted' },
+          since: { N: '0' },
+        }));
+        return { Items: [...items.filter((item) => !item['sk']?.S?.startsWith('SLOT#')), ...counted] };
+      }),
+    end: async (world, ref, witness, end) => {
+      const board = await end(witness);
+      const run = world.invariants.runs.get(ref.job);
+      if (witness === undefined && run?.open) return board;
+      freeHoldsOf(world, ref.token);
+      counts.set(world, countOf(world) - 1);
+      return end(witness);
+    },
+  };
+}

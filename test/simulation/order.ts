@@ -89,6 +89,8 @@ export class Order {
     const pk = input.ExpressionAttributeValues?.[':p']?.S ?? '';
     const view = this.#view(process);
     if (pk.startsWith('QUEUE#')) {
+      // Read from its young end it says nothing of the oldest.
+      if (input.ScanIndexForward === false) return;
       const rows = items.map((item) => Number(item['sk']?.S));
       view.heads.set(pk.slice(6), { rows, more: rows.length === input.Limit });
     }

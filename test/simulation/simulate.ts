@@ -5,7 +5,7 @@ import type { Violation } from './invariants.ts';
 import { healthy, type Mutant } from './mutants.ts';
 import { Readers } from './readers.ts';
 import { install, type Random, Scheduler } from './scheduler.ts';
-import { type SimulatedType, World } from './world.ts';
+import { loadModules, type SimulatedType, World } from './world.ts';
 
 export interface Report {
   readonly seed: number;
@@ -30,6 +30,7 @@ export async function simulate(
   seed: number,
   { mutant = healthy, trace }: { readonly mutant?: Mutant; readonly trace?: (line: string) => void } = {},
 ): Promise<Report> {
+  await loadModules();
   const scheduler = new Scheduler(seed);
   const uninstall = install(scheduler);
   try {
@@ -71,6 +72,7 @@ async function run(
   while (!invariants.violation && !healing.isDone) {
     await scheduler.step();
     invariants.afterStep();
+    if (invariants.violation) break;
     for (const id of invariants.ended) await readers.ended(id, world.said.get(id));
     invariants.ended.clear();
     for (const id of invariants.touched) await readers.compare(id);
