@@ -14,7 +14,7 @@ const region = () => process.env['AWS_REGION'] ?? 'us-east-1';
 /** An address that allows one request for so long. */
 export async function presign(
   { bucket }: Objects,
-  method: 'GET' | 'PUT',
+  method: 'GET' | 'PUT' | 'DELETE',
   key: string,
   forSeconds: number,
   query: Readonly<Record<string, string>> = {},
@@ -65,4 +65,20 @@ export async function load(objects: Objects, key: string): Promise<Uint8Array | 
   if (response.status === 404) return undefined;
   if (!response.ok) throw new Error(`The bucket did not give ${key}: ${response.status}.`);
   return new Uint8Array(await response.arrayBuffer());
+}
+
+/** The keys below a prefix, at most `most`. They are made by core/table.ts, so that XML escapes nothing in them. */
+export async function list(objects: Objects, prefix: string, most: number): Promise<readonly string[]> {
+  const query = { 'list-type': '2', prefix, 'max-keys': String(most) };
+  const response = await fetch(await presign(objects, 'GET', '', 60, query));
+  const text = await response.text();
+  if (!response.ok) throw new Error(`The bucket did not list ${prefix}: ${response.status}.`);
+  return [...text.matchAll(/<Key>([^<]+)<\/Key>/g)].map(([, key = '']) => key);
+}
+
+/** Removes an object; one that is not there is removed already. Throws when the bucket does not do it. */
+export async function remove(objects: Objects, key: string): Promise<void> {
+  const response = await fetch(await presign(objects, 'DELETE', key, 60), { method: 'DELETE' });
+  await response.body?.cancel();
+  if (!response.ok && response.status !== 404) throw new Error(`The bucket did not remove ${key}: ${response.status}.`);
 }

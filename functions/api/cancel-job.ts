@@ -33,14 +33,13 @@ async function cancel(table: Table, doorbell: Doorbell, found: Job, by: string):
   for (let tries = 0; tries < mostTries; tries++) {
     if (isEnded(job) || job.cancelRequested !== undefined) return job;
     const now = Date.now();
-    const written = await commit(
-      table,
-      job.status === 'queued' ? cancelQueued(job, by, now) : requestCancel(job, by, now),
-    );
+    const written = await commit(table, [
+      ...(job.status === 'queued' ? cancelQueued(job, by, now) : requestCancel(job, by, now)),
+      ...event(job.id, now, randomBytes(4).toString('hex'), { what: 'cancel', by }),
+    ]);
     const was = job;
     job = await again(table, job.id);
     if (!written.done) continue;
-    await commit(table, event(job.id, now, randomBytes(4).toString('hex'), { what: 'cancel', by }));
     log.info('A cancel was asked for.', {
       job: job.id,
       type: job.type,

@@ -72,27 +72,36 @@ function readParts(body: Buffer, contentType: string): Promise<{ job: Buffer | u
       stream.on('end', () => {
         if (name === 'job' && job === undefined) job = Buffer.concat(chunks);
         if (place === undefined) return;
-        const upload = { name: fileName(filename), contentType: mimetype, bytes: Buffer.concat(chunks) };
+        const upload = { name: fileName(filename), contentType: mimeType(mimetype), bytes: Buffer.concat(chunks) };
         parts.push({ place: place === '' ? parts.length : Number(place), upload });
       });
     });
     form.on('error', unreadable);
     form.on('finish', () => {
-      if (parts.length > mostFiles)
-        reject(new Refusal({ code: 'bad_request', problems: { files: [`At most ${mostFiles} files`] } }));
+      const problem =
+        parts.length > mostFiles
+          ? `At most ${mostFiles} files`
+          : new Set(parts.map(({ place }) => place)).size < parts.length
+            ? 'Two files have the same number'
+            : undefined;
+      if (problem) reject(new Refusal({ code: 'bad_request', problems: { files: [problem] } }));
       else resolve({ job, parts });
     });
     form.end(body);
   });
 }
 
-/** What stands before the last slash is somebody's folder; control characters are nobody's. */
+const mimeType = (given: string) =>
+  /^[\w.+-]{1,100}\/[\w.+-]{1,100}$/.test(given) ? given.toLowerCase() : 'application/octet-stream';
+
+/** What stands before the last slash is somebody's folder; characters that steer a screen are nobody's. */
 function fileName(given: string | undefined): string {
   const name =
     (given ?? '')
       .split(/[/\\]/)
       .at(-1)
-      ?.replace(/\p{Cc}/gu, '')
-      .slice(0, 255) ?? '';
+      ?.replace(/[\p{Cc}\p{Bidi_Control}]/gu, '')
+      .slice(0, 255)
+      .toWellFormed() ?? '';
   return name === '' || name === '.' || name === '..' ? 'file' : name;
 }

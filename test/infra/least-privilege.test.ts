@@ -36,7 +36,7 @@ const wildcards: readonly { readonly resource: RegExp; readonly actions: RegExp;
   },
   {
     resource: /^<Files\.Arn>\/(inputs|runs)\/(\w+\/)?\*$/,
-    actions: /^s3:(Get|Put)Object$/,
+    actions: /^s3:(Get|Put|Delete)Object$/,
     because: 'files are named by job',
   },
   {
@@ -114,7 +114,10 @@ test.each([
       'states:StartExecution',
     ],
   ],
-  ['SweepRole', [...writes, ...log, 'states:DescribeExecution', 'states:StartExecution']],
+  [
+    'SweepRole',
+    [...writes, ...log, 's3:DeleteObject', 's3:ListBucket', 'states:DescribeExecution', 'states:StartExecution'],
+  ],
   ['SessionRole', [...items('GetItem'), ...log, 'secretsmanager:GetSecretValue']],
   ['RegisterRole', [...writes, ...log]],
   [
