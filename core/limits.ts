@@ -20,6 +20,21 @@ export const retiredTypeMs = 900_000;
 export const inlineParamsBytes = 500;
 export const maxParamsBytes = 128 * 1024;
 
+/** Files of one job. Uploads take a write each in the transaction that creates it, which holds 100 (DynamoDB quotas). */
+export const maxFiles = 100;
+export const maxUploads = 90;
+
+/** Copied within the bucket while a client waits for create, and the gateway waits 30 s (HTTP API quotas). */
+export const maxFileBytes = 2 * 1024 ** 3;
+export const maxJobFilesBytes = 4 * 1024 ** 3;
+
+/** How long a file may be sent to its place, and how long it may then wait for its job; the bucket's lifecycle has days. */
+export const uploadLinkSeconds = 900;
+export const uploadKeptMs = 24 * 3_600_000;
+
+/** How long a repeated create with the same key gives the same job. */
+export const idempotencyKeptMs = 24 * 3_600_000;
+
 /** Doorbell lanes (SQS message groups): two, so that one crashed dispatcher does not stop dispatch (design 3.2). */
 export const maxLanes = 2;
 export const maxThreadCount = 100;

@@ -4,7 +4,7 @@ import { pipeline } from 'node:stream/promises';
 import { readBody } from '../loopback.ts';
 import { receiveBody } from './body.ts';
 import { toIso } from './buckets.ts';
-import { notImplemented, S3Error } from './errors.ts';
+import { notImplemented, preconditionFailed, S3Error } from './errors.ts';
 import { type Exchange, sendXml } from './exchange.ts';
 import type { Description, StoredObject } from './objects.ts';
 import { element, findAll, findText, raw, toXml } from './xml.ts';
@@ -87,6 +87,7 @@ async function copyObject({ response, bucket, key, headers, objects }: Exchange)
     .split('/');
   objects.findBucket(bucket);
   const source = objects.find(sourceBucket, rest.join('/'));
+  mustMatch(headers['x-amz-copy-source-if-match'], source.etag);
   const onlyIfAbsent = mayNotExist(headers);
   const isReplacing = headers['x-amz-metadata-directive'] === 'REPLACE';
   const { checksum, tags } = source.description;
@@ -103,6 +104,7 @@ async function copyObject({ response, bucket, key, headers, objects }: Exchange)
 
 async function getObject({ request, response, bucket, key, query, headers, objects }: Exchange): Promise<void> {
   const object = objects.find(bucket, key);
+  mustMatch(headers['if-match'], object.etag);
   const range = parseRange(headers.range, object.size);
   const { start, end } = range ?? { start: 0, end: object.size - 1 };
   const { checksum } = object.description;
@@ -221,6 +223,19 @@ function mayNotExist(headers: IncomingHttpHeaders): boolean {
     throw notImplemented('a condition on a write other than If-None-Match: *');
   }
   return condition === '*';
+}
+
+/** Throws `PreconditionFailed` when the client names ETags and the object has none of them. */
+function mustMatch(named: string | string[] | undefined, etag: string): void {
+  if (named === undefined) return;
+  const bare = (text: string) => text.trim().replaceAll('"', '');
+  if (
+    !String(named)
+      .split(',')
+      .map(bare)
+      .some((one) => one === '*' || one === bare(etag))
+  )
+    throw preconditionFailed();
 }
 
 function describe(headers: IncomingHttpHeaders): Description {
