@@ -42,7 +42,13 @@ export interface ArchivesSpaceUser {
 /** `gone` and `expired` are about the session that was sent; `refused` is a wrong password or a missing permission. */
 export type Refusal<Reason extends string> = { readonly ok: false; readonly reason: Reason };
 export type SessionLost = Refusal<'gone' | 'expired'>;
-export type NewSession = { readonly ok: true; readonly session: string; readonly user: ArchivesSpaceUser };
+export type NewSession = {
+  readonly ok: true;
+  readonly session: string;
+  readonly user: ArchivesSpaceUser;
+  /** The whole answer, as ArchivesSpace gave it. */
+  readonly answer: Readonly<Record<string, unknown>>;
+};
 
 export interface ArchivesSpaceClient {
   /**
@@ -237,7 +243,8 @@ function readNewSession(wanted: ArchivesSpaceRequest, answer: Answer): NewSessio
   if (status === 200 && isObject(body)) {
     const { session, user: answered } = body;
     const user = readUser(answered);
-    if (typeof session === 'string' && SESSION.test(session) && user !== undefined) return { ok: true, session, user };
+    if (typeof session === 'string' && SESSION.test(session) && user !== undefined)
+      return { ok: true, session, user, answer: body };
   }
   throw unusable(wanted, status);
 }

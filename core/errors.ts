@@ -15,7 +15,9 @@ export type ClientError =
     }
   | { readonly code: 'unreadable'; readonly message: string }
   | { readonly code: 'no_session'; readonly gone: 'SESSION_GONE' | 'SESSION_EXPIRED'; readonly message: string }
+  | { readonly code: 'no_token'; readonly expired: boolean; readonly message: string }
   | { readonly code: 'login_failed' }
+  | { readonly code: 'too_many'; readonly retryAfterSeconds: number; readonly message: string }
   | { readonly code: 'denied'; readonly missing: readonly string[] }
   | { readonly code: 'not_found'; readonly what: string }
   | { readonly code: 'conflict'; readonly message: string }
@@ -26,7 +28,9 @@ export const httpStatus: { readonly [code in ClientError['code']]: number } = {
   bad_request: 400,
   unreadable: 400,
   no_session: 412,
+  no_token: 401,
   login_failed: 403,
+  too_many: 429,
   denied: 403,
   not_found: 404,
   conflict: 409,

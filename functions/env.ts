@@ -9,15 +9,31 @@ const table = { TABLE: 'string' } as const;
 const machine = { STATE_MACHINE_ARN: 'string' } as const;
 /** Empty when the service has no ArchivesSpace. */
 const archivesspace = { ARCHIVESSPACE_URL: 'string' } as const;
+/** All empty when the service takes no tokens. Groups are JSON text (core/default-groups.ts). */
+const oidc = {
+  OIDC_ISSUER: 'string',
+  OIDC_AUDIENCE: 'string',
+  OIDC_USERNAME_CLAIM: 'string',
+  OIDC_GROUPS_CLAIM: 'string',
+  OIDC_GROUPS: 'string',
+} as const;
+/** How people are recognised. The session function is empty unless tokens meet an ArchivesSpace. */
+export const signInEnv = { ...archivesspace, ...oidc, SESSION_FUNCTION: 'string' } as const satisfies EnvSpec;
 const doorbell = { QUEUE_URL: 'string', LANES: 'integer' } as const;
 
-export const apiReadEnv = { ...table, ...archivesspace, BUCKET: 'string' } as const satisfies EnvSpec;
-export const apiCreateEnv = { ...table, ...archivesspace, ...doorbell, BUCKET: 'string' } as const satisfies EnvSpec;
-export const apiCancelEnv = { ...table, ...archivesspace, ...doorbell } as const satisfies EnvSpec;
+export const apiReadEnv = { ...table, ...signInEnv, BUCKET: 'string' } as const satisfies EnvSpec;
+export const apiCreateEnv = { ...table, ...signInEnv, ...doorbell, BUCKET: 'string' } as const satisfies EnvSpec;
+export const apiCancelEnv = { ...table, ...signInEnv, ...doorbell } as const satisfies EnvSpec;
+export const apiLoginEnv = { ...table, ...signInEnv } as const satisfies EnvSpec;
 export const dispatcherEnv = { ...table, ...machine } as const satisfies EnvSpec;
 export const finisherEnv = { ...table, ...machine } as const satisfies EnvSpec;
-export const sweepEnv = { ...table, ...machine } as const satisfies EnvSpec;
-export const sessionEnv = { ...table, ...archivesspace, ARCHIVESSPACE_SECRET_ARN: 'string' } as const satisfies EnvSpec;
+export const sweepEnv = { ...table, ...machine, BUCKET: 'string' } as const satisfies EnvSpec;
+export const sessionEnv = {
+  ...table,
+  ...archivesspace,
+  ...oidc,
+  ARCHIVESSPACE_SECRET_ARN: 'string',
+} as const satisfies EnvSpec;
 export const registerEnv = { ...table } as const satisfies EnvSpec;
 
 /** Reads a function's environment. Throws, naming the variable, when one is missing or not a whole number. */

@@ -1,6 +1,13 @@
 import { CfnOutput, RemovalPolicy } from 'aws-cdk-lib';
 import { AccessLogFormat } from 'aws-cdk-lib/aws-apigateway';
-import { HttpApi, HttpMethod, HttpStage, LogGroupLogDestination } from 'aws-cdk-lib/aws-apigatewayv2';
+import {
+  type CfnStage,
+  HttpApi,
+  HttpMethod,
+  type HttpRoute,
+  HttpStage,
+  LogGroupLogDestination,
+} from 'aws-cdk-lib/aws-apigatewayv2';
 import { HttpLambdaIntegration } from 'aws-cdk-lib/aws-apigatewayv2-integrations';
 import type { IFunction } from 'aws-cdk-lib/aws-lambda';
 import { LogGroup } from 'aws-cdk-lib/aws-logs';
@@ -9,6 +16,8 @@ import { type Route, routes } from '../functions/api/routes.ts';
 
 /** Requests a second, and at once, of all clients together: many staff with a page open, and no more than Lambda likes. */
 const throttle = { rateLimit: 50, burstLimit: 100 };
+/** Of all clients together: whoever tries one password on many users is slowed down here (aws-review.md M27). */
+const loginThrottle = { throttlingRateLimit: 5, throttlingBurstLimit: 20 };
 
 /**
  * What is logged of a request. No headers and no query: a session is in the one and may be in the other. Names of
@@ -40,15 +49,18 @@ export function makeApi(
       new HttpLambdaIntegration(`Call-${name}`, handler, { scopePermissionToRoute: false }),
     ]),
   );
-  for (const { method, path, function: name } of routes) {
+  const logins: HttpRoute[] = [];
+  for (const { method, path, operation, function: name } of routes) {
     const integration = integrations.get(name);
-    if (integration) api.addRoutes({ path, methods: [HttpMethod[method]], integration });
+    if (!integration) continue;
+    const added = api.addRoutes({ path, methods: [HttpMethod[method]], integration });
+    if (operation === 'login') logins.push(...added);
   }
   const logGroup = new LogGroup(scope, 'ApiLogs', {
     retention: logRetentionDays,
     removalPolicy: RemovalPolicy.RETAIN,
   });
-  new HttpStage(scope, 'ApiStage', {
+  const apiStage = new HttpStage(scope, 'ApiStage', {
     httpApi: api,
     stageName: '$default',
     autoDeploy: true,
@@ -58,6 +70,11 @@ export function makeApi(
       format: AccessLogFormat.custom(JSON.stringify(accessLog)),
     },
   });
+  (apiStage.node.defaultChild as CfnStage).routeSettings = Object.fromEntries(
+    logins.map(({ path = '' }) => [`POST ${path}`, loginThrottle]),
+  );
+  // A stage cannot have settings for a route that is not there yet.
+  apiStage.node.addDependency(...logins);
   new CfnOutput(scope, 'ApiUrl', { value: api.apiEndpoint, description: 'Where the API answers.' });
   return api;
 }

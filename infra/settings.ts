@@ -1,4 +1,5 @@
 // The settings of a deployment, from CDK context: cdk.json, or `-c name=value`, which gives strings.
+import { type GroupGrants, isGrant } from '../core/default-groups.ts';
 import { maxThreadCount } from '../core/limits.ts';
 import type { TypeOptions } from '../schemas/runner-manifest.ts';
 
@@ -7,6 +8,18 @@ export interface VpcSettings {
   readonly availabilityZones: readonly string[];
   readonly privateSubnetIds: readonly string[];
   readonly securityGroupIds: readonly string[];
+}
+
+export interface OidcSettings {
+  /** As its tokens call it: what stands in their claim `iss`. */
+  readonly issuer: string;
+  /** What stands in their claim `aud`. */
+  readonly audience: string;
+  /** Names a user, who must not be able to choose it. With an ArchivesSpace it is the username there. @default 'sub' */
+  readonly usernameClaim: string;
+  /** @default 'groups' */
+  readonly groupsClaim: string;
+  readonly groups: GroupGrants;
 }
 
 export interface Settings {
@@ -18,6 +31,10 @@ export interface Settings {
   readonly archivesspaceUrl: string | undefined;
   /** Secret with the service user's name and password. */
   readonly archivesspaceSecretArn: string | undefined;
+  /** Whose tokens are taken, from the settings oidc_…; undefined without `oidc_issuer`. */
+  readonly oidc: OidcSettings | undefined;
+  /** What groups may, where no ArchivesSpace says it. */
+  readonly oidcGroups: GroupGrants | undefined;
   /** For a backend that is not public. By attributes, never looked up, so that synth needs no account. */
   readonly vpc: VpcSettings | undefined;
   /** Names of folders below plugins/, or paths of folders. @default none */
@@ -61,11 +78,52 @@ export function readSettings(context: Readonly<Record<string, unknown>>): Settin
     }
   };
   const vpc = read('vpc', undefined, parseVpc);
+  const archivesspaceUrl = read<string | undefined>('archivesspace_url', undefined, (value) =>
+    parseBackendUrl(value, vpc !== undefined),
+  );
+  const archivesspaceSecretArn = read('archivesspace_secret_arn', undefined, parseSecretArn);
+  const oidcGroups = read<GroupGrants | undefined>('oidc_groups', undefined, parseGroups);
+  const issuer = read('oidc_issuer', '', parseIssuer);
+  const oidc: OidcSettings | undefined = issuer
+    ? {
+        issuer,
+        audience: read('oidc_audience', '', parseName),
+        usernameClaim: read('oidc_username_claim', 'sub', parseName),
+        groupsClaim: read('oidc_groups_claim', 'groups', parseName),
+        groups: oidcGroups ?? {},
+      }
+    : undefined;
+  const given = (name: string) => context[name] !== undefined && context[name] !== '';
+  if (given('oidc_issuer')) {
+    // A token for another application of the same issuer would be as good as one for this service.
+    if (!given('oidc_audience')) problems.push('oidc_audience must be set beside oidc_issuer.');
+    if (given('archivesspace_url')) {
+      const needed = ['oidc_username_claim', 'archivesspace_secret_arn'].filter((name) => !given(name));
+      if (needed.length) {
+        problems.push(
+          `${needed.join(' and ')} must be set where oidc_issuer and archivesspace_url are: ` +
+            'the claim is the username in ArchivesSpace, and the service user asks what that user may do.',
+        );
+      }
+    } else if (!given('oidc_groups')) {
+      problems.push(
+        'oidc_groups must be set where oidc_issuer is and archivesspace_url is not: nobody could do anything.',
+      );
+    }
+  } else {
+    const idle = ['oidc_audience', 'oidc_username_claim', 'oidc_groups_claim'].filter(given);
+    if (idle.length) problems.push(`${idle.join(' and ')} means nothing without oidc_issuer.`);
+  }
+  if (given('oidc_groups') && given('archivesspace_url')) {
+    problems.push('oidc_groups means nothing beside archivesspace_url: ArchivesSpace says what its users may do.');
+  }
   const settings: Settings = {
     jobThreadCount: read('job_thread_count', 2, parseThreadCount),
     dispatcherReservedConcurrency: read('dispatcher_reserved_concurrency', true, parseSwitch),
-    archivesspaceUrl: read('archivesspace_url', undefined, (value) => parseBackendUrl(value, vpc !== undefined)),
-    archivesspaceSecretArn: read('archivesspace_secret_arn', undefined, parseSecretArn),
+    archivesspaceUrl,
+    archivesspaceSecretArn,
+    oidc,
+    oidcGroups,
     vpc,
     plugins: read('plugins', [], parseList),
     typeOptions: read('type_options', {}, parseTypeOptions),
@@ -82,6 +140,11 @@ const settingNames = [
   'dispatcher_reserved_concurrency',
   'archivesspace_url',
   'archivesspace_secret_arn',
+  'oidc_issuer',
+  'oidc_audience',
+  'oidc_username_claim',
+  'oidc_groups_claim',
+  'oidc_groups',
   'vpc',
   'plugins',
   'type_options',
@@ -137,6 +200,48 @@ function parseBackendUrl(value: unknown, hasVpc: boolean): string {
     throw new Wrong('must begin with https:, or the setting vpc must say in which network the backend is');
   }
   return url.href.replace(/\/+$/, '');
+}
+
+function parseIssuer(value: unknown): string {
+  const url = typeof value === 'string' && URL.canParse(value) ? new URL(value) : undefined;
+  if (!url || url.username || url.search || url.hash || !/^https?:$/.test(url.protocol)) {
+    throw new Wrong('must be the URL of an OpenID Connect issuer, such as https://login.example.org/realms/staff');
+  }
+  // Its keys are worth what the connection is that they come over.
+  if (url.protocol === 'http:' && !loopbackHosts.has(url.hostname)) throw new Wrong('must begin with https:');
+  // As it was written: tokens repeat it letter by letter, with or without a slash at its end.
+  return value as string;
+}
+
+function parseName(value: unknown): string {
+  if (typeof value === 'string' && /^[\x21-\x7e]{1,255}$/.test(value)) return value;
+  throw new Wrong('must be up to 255 printable characters without spaces');
+}
+
+/** The environment of a function has 4 KB in all. */
+const maxGroupsBytes = 2_048;
+
+function parseGroups(value: unknown): GroupGrants {
+  const shape =
+    'must be a JSON object of at most 2 KB: {"<group of the issuer>": {"/repositories/2": "repository-archivists"}, …}, ' +
+    'with _archivesspace in place of a repository for all of them, ' +
+    'and a default group of ArchivesSpace, a permission code or a list of these';
+  const given = parseJson(value);
+  if (!isObject(given)) throw new Wrong(shape);
+  const groups = Object.entries(given).map(([group, places]) => {
+    if (!isObject(places)) throw new Wrong(shape);
+    const grants = Object.entries(places).map(([place, names]) => {
+      const list: unknown[] = Array.isArray(names) ? names : [names];
+      const isPlace = place === '_archivesspace' || /^\/repositories\/[1-9]\d*$/.test(place);
+      const isList = list.length > 0 && list.every((name): name is string => typeof name === 'string' && isGrant(name));
+      if (!isPlace || !isList) throw new Wrong(shape);
+      return [place, list] as const;
+    });
+    return [group, Object.fromEntries(grants)] as const;
+  });
+  const grants = Object.fromEntries(groups);
+  if (groups.length === 0 || Buffer.byteLength(JSON.stringify(grants)) > maxGroupsBytes) throw new Wrong(shape);
+  return grants;
 }
 
 function parseVpc(value: unknown): VpcSettings {

@@ -13,6 +13,7 @@ import { makeMachine, watchExecutions } from './machine.ts';
 import { makeRunner, registerTypes, registrationTimeout } from './runner-function.ts';
 import { findRunners, type Runner } from './runners.ts';
 import { readSettings, type Settings } from './settings.ts';
+import { makeSignIn } from './sign-in.ts';
 import { makeBucket, makeDoorbell, makeTable, repositoryIndex } from './storage.ts';
 import { finisherTimeoutSeconds } from './workflow.ts';
 
@@ -62,6 +63,7 @@ class JobsStack extends Stack {
 
     const network = settings.vpc && openNetwork(this, settings.vpc);
     const archivesspaceUrl = settings.archivesspaceUrl ?? '';
+    const oidc = makeSignIn(this, settings);
     const lanes = Math.max(1, Math.min(maxLanes, jobThreadCount));
     const shared = { logRetentionDays };
 
@@ -73,20 +75,57 @@ class JobsStack extends Stack {
       allow(['states:DescribeExecution'], [arnOf('execution', `${machineName}:*`)]),
     ];
     const dispatching = [allow([...readActions, ...writeActions], [table.tableArn]), ...starting];
+    // What is left of deleted jobs.
+    const listing = allow(['s3:ListBucket'], [bucket.bucketArn]);
+    listing.addCondition('StringLike', { 's3:prefix': ['inputs/*', 'runs/*'] });
+    const removing = [
+      allow(['s3:DeleteObject'], [bucket.arnForObjects('inputs/*'), bucket.arnForObjects('runs/*')]),
+      listing,
+    ];
     const onMachine = { TABLE: table.tableName, STATE_MACHINE_ARN: machineArn };
+
+    const session = makeServiceFunction(this, 'Session', {
+      ...shared,
+      file: 'session.ts',
+      description: "Gives a run a session of its job's owner, and says what people may do",
+      spec: env.sessionEnv,
+      environment: {
+        TABLE: table.tableName,
+        ARCHIVESSPACE_URL: archivesspaceUrl,
+        ...oidc,
+        ARCHIVESSPACE_SECRET_ARN: settings.archivesspaceSecretArn ?? '',
+      },
+      timeoutSeconds: 29,
+      network,
+      statements: [
+        allowItems(['dynamodb:GetItem'], table.tableArn, ['JOB#*']),
+        ...(settings.archivesspaceSecretArn
+          ? [allow(['secretsmanager:GetSecretValue'], [settings.archivesspaceSecretArn])]
+          : []),
+      ],
+    });
+    // Where tokens meet an ArchivesSpace, it is asked what their users may do.
+    const asksPeople = Boolean(settings.oidc && settings.archivesspaceUrl);
+    const asking = asksPeople ? [allow(['lambda:InvokeFunction'], [session.functionArn])] : [];
+    const signIn = {
+      ARCHIVESSPACE_URL: archivesspaceUrl,
+      ...oidc,
+      SESSION_FUNCTION: asksPeople ? session.functionName : '',
+    };
 
     const read = makeServiceFunction(this, 'ApiRead', {
       ...shared,
       file: 'api/read.ts',
       description: 'API: what only reads',
       spec: env.apiReadEnv,
-      environment: { TABLE: table.tableName, BUCKET: bucket.bucketName, ARCHIVESSPACE_URL: archivesspaceUrl },
+      environment: { TABLE: table.tableName, BUCKET: bucket.bucketName, ...signIn },
       timeoutSeconds: 29,
       network,
       statements: [
         allow([...readActions, 'dynamodb:BatchGetItem'], [table.tableArn]),
         allow(['dynamodb:Query'], [`${table.tableArn}/index/${repositoryIndex}`]),
         readFiles,
+        ...asking,
       ],
     });
     const create = makeServiceFunction(this, 'ApiCreate', {
@@ -97,7 +136,7 @@ class JobsStack extends Stack {
       environment: {
         TABLE: table.tableName,
         BUCKET: bucket.bucketName,
-        ARCHIVESSPACE_URL: archivesspaceUrl,
+        ...signIn,
         QUEUE_URL: doorbell.queueUrl,
         LANES: lanes,
       },
@@ -113,6 +152,7 @@ class JobsStack extends Stack {
         ]),
         allow(['s3:PutObject'], [bucket.arnForObjects('inputs/*')]),
         ringing,
+        ...asking,
       ],
     });
     const cancel = makeServiceFunction(this, 'ApiCancel', {
@@ -122,15 +162,28 @@ class JobsStack extends Stack {
       spec: env.apiCancelEnv,
       environment: {
         TABLE: table.tableName,
-        ARCHIVESSPACE_URL: archivesspaceUrl,
+        ...signIn,
         QUEUE_URL: doorbell.queueUrl,
         LANES: lanes,
       },
       timeoutSeconds: 29,
       network,
-      statements: [allow([...readActions, ...writeActions], [table.tableArn]), ringing],
+      statements: [allow([...readActions, ...writeActions], [table.tableArn]), ringing, ...asking],
     });
-    makeApi(this, stage, logRetentionDays, { read, create, cancel });
+    const signingIn = makeServiceFunction(this, 'ApiSignIn', {
+      ...shared,
+      file: 'api/sign-in.ts',
+      description: 'API: what takes passwords',
+      spec: env.apiLoginEnv,
+      environment: { TABLE: table.tableName, ...signIn },
+      timeoutSeconds: 29,
+      network,
+      statements: [
+        allowItems(['dynamodb:GetItem', 'dynamodb:PutItem', 'dynamodb:DeleteItem'], table.tableArn, ['LOGIN#*']),
+        ...asking,
+      ],
+    });
+    makeApi(this, stage, logRetentionDays, { read, create, cancel, 'sign-in': signingIn });
 
     const dispatcher = makeServiceFunction(this, 'Dispatcher', {
       ...shared,
@@ -169,28 +222,9 @@ class JobsStack extends Stack {
       file: 'sweep.ts',
       description: 'Heals what was lost, each minute',
       spec: env.sweepEnv,
-      environment: onMachine,
+      environment: { ...onMachine, BUCKET: bucket.bucketName },
       timeoutSeconds: 60,
-      statements: dispatching,
-    });
-    const session = makeServiceFunction(this, 'Session', {
-      ...shared,
-      file: 'session.ts',
-      description: "Gives a run a session of its job's owner",
-      spec: env.sessionEnv,
-      environment: {
-        TABLE: table.tableName,
-        ARCHIVESSPACE_URL: archivesspaceUrl,
-        ARCHIVESSPACE_SECRET_ARN: settings.archivesspaceSecretArn ?? '',
-      },
-      timeoutSeconds: 29,
-      network,
-      statements: [
-        allowItems(['dynamodb:GetItem'], table.tableArn, ['JOB#*']),
-        ...(settings.archivesspaceSecretArn
-          ? [allow(['secretsmanager:GetSecretValue'], [settings.archivesspaceSecretArn])]
-          : []),
-      ],
+      statements: [...dispatching, ...removing],
     });
     const register = makeServiceFunction(this, 'Register', {
       ...shared,
@@ -235,7 +269,10 @@ class JobsStack extends Stack {
 function warnOfGaps(stack: Stack, settings: Settings, runners: readonly Runner[]): void {
   const warn = (id: string, message: string) => Annotations.of(stack).addWarningV2(`background-jobs:${id}`, message);
   if (!settings.archivesspaceUrl) {
-    warn('archivesspace-url', 'archivesspace_url is not set: nobody can log in, and no runner can call ArchivesSpace.');
+    const people = settings.oidc
+      ? 'what people may do is in oidc_groups'
+      : 'people sign in with a user pool that the stack makes (docs/sign-in.md)';
+    warn('archivesspace-url', `archivesspace_url is not set: no runner can call ArchivesSpace, and ${people}.`);
   }
   const calling = runners.filter(({ manifest }) => manifest.archivesspace).map(({ folder }) => folder);
   if (settings.archivesspaceUrl && !settings.archivesspaceSecretArn && calling.length > 0) {

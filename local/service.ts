@@ -20,7 +20,9 @@ export interface ServiceOptions {
   /** Kept across restarts; absent = nothing stays. */
   readonly stateDir?: string;
   /** A real backend in place of the stand-in, and its service user with the permission `become_user`. */
-  readonly archivesspace?: { readonly url: string; readonly username: string; readonly password: string };
+  readonly archivesspace?: { readonly url: string; readonly username: string; readonly password: string } | 'none';
+  /** Further settings, as CDK context: `oidc_issuer` and others. */
+  readonly settings?: Readonly<Record<string, string>>;
   readonly log: (line: string) => void;
   /** Held back by tests: called before the stand-in answers. */
   readonly onBackendRequest?: (method: string, path: string) => Promise<void> | void;
@@ -28,6 +30,7 @@ export interface ServiceOptions {
 
 export interface LocalService {
   readonly apiUrl: string;
+  /** Empty without an ArchivesSpace. */
   readonly archivesspaceUrl: string;
   readonly stack: Stack;
   stop(): Promise<void>;
@@ -46,26 +49,28 @@ export async function startService(options: ServiceOptions): Promise<LocalServic
     for (let close = closers.pop(); close; close = closers.pop()) await close();
   };
   try {
-    const backend = options.archivesspace ?? (await standIn(options, closers));
+    const backend =
+      options.archivesspace === 'none' ? undefined : (options.archivesspace ?? (await standIn(options, closers)));
     const assemblyDir = join(scratch, 'cdk.out');
     await synthesize(assemblyDir, {
       stage: 'local',
       job_thread_count: String(options.jobThreadCount),
       plugins: JSON.stringify(options.plugins),
-      archivesspace_url: backend.url,
-      archivesspace_secret_arn: secretArn,
+      ...(backend && { archivesspace_url: backend.url, archivesspace_secret_arn: secretArn }),
+      ...options.settings,
     });
-    const { username, password } = backend;
     const stack = await startStack({
       assemblyDir,
       ...(options.stateDir !== undefined && { stateDir: join(options.stateDir, 'aws') }),
       port: options.port,
       portMayMove: options.portMayMove ?? false,
-      secrets: { [secretName]: JSON.stringify({ username, password }) },
+      secrets: backend
+        ? { [secretName]: JSON.stringify({ username: backend.username, password: backend.password }) }
+        : {},
       log: options.log,
     });
     closers.push(() => stack.stop());
-    return { apiUrl: stack.apiUrl, archivesspaceUrl: backend.url, stack, stop };
+    return { apiUrl: stack.apiUrl, archivesspaceUrl: backend?.url ?? '', stack, stop };
   } catch (error) {
     await stop();
     throw error;
