@@ -51,6 +51,8 @@ export class Recorder {
     this.#full = this.#accepted + bytes.length > maxLogBytes;
     if (this.#full)
       bytes = new TextEncoder().encode(`The log is full at ${maxLogBytes} bytes; further lines are dropped.\n`);
+    // A chunk is full before the line that would not fit.
+    if (this.#lineBytes > 0 && this.#lineBytes + bytes.length > chunkBytes) this.#write();
     this.#lines.push(bytes);
     this.#lineBytes += bytes.length;
     this.#accepted += bytes.length;
@@ -74,6 +76,7 @@ export class Recorder {
   /** Writes an output file, after everything that was said before it. Throws when it could not be written. */
   async file(name: string, contentType: string, bytes: Uint8Array): Promise<void> {
     if (this.#closed) return;
+    this.#write();
     const n = this.#files++;
     await this.#then(() => this.#journal.file(n, { name, contentType, bytes }));
     this.#throwFailure();
@@ -97,6 +100,8 @@ export class Recorder {
   async close(
     last: { readonly next: string; readonly heedsCancel?: boolean } | { readonly end: NonNullable<Run['end']> },
   ): Promise<void> {
+    // A job that waits for an hour shows how far it was; the end of a run bears its progress itself.
+    this.#write('next' in last);
     await this.flush();
     this.#closed = true;
     clearTimeout(this.#timer);
@@ -109,7 +114,7 @@ export class Recorder {
     this.#timer ??= setTimeout(() => this.#write(), flushAfterMs).unref();
   }
 
-  #write(): void {
+  #write(progressNow = false): void {
     clearTimeout(this.#timer);
     this.#timer = undefined;
     const lines = this.#lines;
@@ -133,13 +138,13 @@ export class Recorder {
         this.#records = await this.#journal.records(this.#records, created, modified);
       });
     }
-    this.#writeProgress();
+    this.#writeProgress(progressNow);
   }
 
-  #writeProgress(): void {
+  #writeProgress(now: boolean): void {
     const progress = this.#progress;
     if (!progress || progress === this.#progressWritten) return;
-    if (this.#now() < this.#progressAt + progressEveryMs) {
+    if (!now && this.#now() < this.#progressAt + progressEveryMs) {
       this.#later();
       return;
     }
