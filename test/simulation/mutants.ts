@@ -339,7 +339,9 @@ export const mutants: readonly Mutant[] = [
         ...States,
         Run: {
           ...(States['Run'] as Definition['States'][string]),
-          Catch: States['Run']?.Catch?.map((one) => ({ ...one, ResultPath: '$.elsewhere' })) ?? [],
+          Catch:
+            States['Run']?.Catch?.map((one) => (one.Next === 'Finish' ? one : { ...one, ResultPath: '$.elsewhere' })) ??
+            [],
         },
       },
     }),

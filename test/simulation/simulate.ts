@@ -48,7 +48,7 @@ async function run(
 ): Promise<Report> {
   const { random } = scheduler;
   const world = new World(scheduler, {
-    limit: random.pick([1, 2, 2, 2, 3]),
+    limit: random.pick([1, 2, 2, 2, 3, 4]),
     intensity: random.pick([0.1, 0.5, 1, 1, 1.5]),
     types: someTypes(random),
     mutant,
@@ -122,12 +122,16 @@ function peopleCome(world: World, troubleMs: number, size: number): void {
   const { scheduler, invariants } = world;
   const { random } = scheduler;
   const names = Object.keys(world.types);
+  // A busy service has many short jobs of few types: its dispatchers and finishers meet all the time.
+  const busy = random.chance(0.4);
   for (let bursts = size * random.integer(2, 6); bursts > 0; bursts--) {
     const atMs = random.between(0, troubleMs * 0.9);
-    for (let jobs = random.integer(2, 8); jobs > 0; jobs--) {
-      const type = random.pick(names);
+    for (let jobs = busy ? random.integer(8, 20) : random.integer(2, 8); jobs > 0; jobs--) {
+      const type = random.pick(busy ? names.slice(0, 2) : names);
       const plan = planOf(random, world.types[type]?.timeoutMs ?? 0);
-      scheduler.after(atMs + random.between(0, 8_000), () => world.create(type, plan));
+      const quick = { ...plan, kind: 'quick', unitMs: random.integer(1, 300), units: 1 } as const;
+      const given = busy && random.chance(0.85) ? quick : plan;
+      scheduler.after(atMs + random.between(0, busy ? 2_000 : 8_000), () => world.create(type, given));
     }
   }
   for (let cancels = size * random.integer(2, 10); cancels > 0; cancels--) {

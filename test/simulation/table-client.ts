@@ -57,7 +57,7 @@ type Outcome = { readonly answer: object } | { readonly error: unknown };
 /** On the way for so long: mostly a few milliseconds, now and then far more, so that any two requests may overtake. */
 export function latencyMs({ scheduler: { random }, faults }: Pick<TableNetwork, 'scheduler' | 'faults'>): number {
   if (faults.hit('slow', 0.004)) return random.between(500, 4_000);
-  return random.chance(0.05) ? random.between(20, 200) : random.between(1, 10);
+  return random.chance(0.15) ? random.between(10, 150) : random.between(1, 10);
 }
 
 function dispatch(network: TableNetwork, request: TableRequest, settle: (delayMs: number, outcome: Outcome) => void) {
