@@ -1,9 +1,11 @@
 // What the tests of functions and runners share: a table of their own, a state machine that is asked and not run,
 // and jobs in every state, made by the service's own commands.
 import { CreateTableCommand, DynamoDBClient, waitUntilTableExists } from '@aws-sdk/client-dynamodb';
+import { CreateBucketCommand, S3Client } from '@aws-sdk/client-s3';
 import { SFNClient } from '@aws-sdk/client-sfn';
 import { mockClient } from 'aws-sdk-client-mock';
 import { onTestFinished } from 'vitest';
+import type { Bucket } from '../../aws/clients.ts';
 import { commit, query, read, type Table } from '../../aws/dynamo.ts';
 import { readJob, readRun } from '../../aws/reads.ts';
 import { type DispatchType, fromItem, type Job, type QueueRow, type Run, type RunningJob } from '../../core/job.ts';
@@ -11,6 +13,7 @@ import { claim, create, firstSettings, keys, type NewJob } from '../../core/tabl
 import type { Item, Key, Transaction, Write } from '../../core/writes.ts';
 import type { Log, Service } from '../../functions/service.ts';
 import { startDynamoDb } from '../../local/dynamodb/server.ts';
+import { startS3 } from '../../local/s3/server.ts';
 
 /** Creates a table as the deployment does: keys, and the index `by-repo`. */
 export async function createTable(client: DynamoDBClient, name: string): Promise<void> {
@@ -59,11 +62,27 @@ export async function openTestTable(): Promise<Table & { readonly endpoint: stri
   return { client, name: 'jobs', endpoint: server.endpoint };
 }
 
+/** A bucket of its own for the running test. */
+export async function openTestBucket(): Promise<Bucket & { readonly endpoint: string }> {
+  const server = await startS3({ region: 'us-east-1' });
+  onTestFinished(() => server.close());
+  const client = new S3Client({
+    endpoint: server.endpoint,
+    region: 'us-east-1',
+    credentials: { accessKeyId: 'local', secretAccessKey: 'local' },
+    forcePathStyle: true,
+    maxAttempts: 1,
+  });
+  onTestFinished(() => client.destroy());
+  await client.send(new CreateBucketCommand({ Bucket: 'files' }));
+  return { client, name: 'files', endpoint: server.endpoint };
+}
+
 export const concurrent: DispatchType = { runner: 'arn:runner', concurrent: true, graceSeconds: 30, version: '1' };
 export const serial: DispatchType = { ...concurrent, concurrent: false };
 
 export interface World {
-  readonly table: Table;
+  readonly table: Table & { readonly endpoint: string };
   readonly service: Service;
   /** The clock of the service; tests set it. */
   now: number;
