@@ -11,6 +11,9 @@ import type { RunnerManifest, TypeOptions } from '../schemas/runner-manifest.ts'
 
 export const projectRoot = fileURLToPath(new URL('..', import.meta.url));
 
+/** The folder below runners/ whose types a site may leave out. */
+const delegating = 'archivesspace';
+
 /** A runner that a deployment carries, checked. */
 export interface Runner {
   /** Such as `plugins/jobs_example`: names the owner of its types. */
@@ -31,14 +34,17 @@ export const schemaVersion = (schema: unknown) =>
  *
  * @param plugins names of folders below plugins/, or paths of folders
  * @param typeOptions what the site changes of the types' options
+ * @param delegatedTypes the types that `runners/archivesspace` is to have; undefined = all
  */
 export async function findRunners(
   plugins: readonly string[],
   typeOptions: Readonly<Record<string, TypeOptions>>,
+  delegatedTypes?: readonly string[],
 ): Promise<readonly Runner[]> {
   const problems: string[] = [];
   const builtIn = (await readdir(join(projectRoot, 'runners'), { withFileTypes: true }))
     .filter((entry) => entry.isDirectory() && entry.name !== 'sdk')
+    .filter((entry) => entry.name !== delegating || delegatedTypes?.length !== 0)
     .map((entry) => join(projectRoot, 'runners', entry.name));
   const chosen = plugins.flatMap((plugin) => {
     const path = /[\\/]/.test(plugin) ? resolve(projectRoot, plugin) : join(projectRoot, 'plugins', plugin);
@@ -49,7 +55,8 @@ export async function findRunners(
   const found: { readonly path: string; readonly source: RunnerSource }[] = [];
   for (const path of new Set([...builtIn, ...chosen])) {
     try {
-      found.push({ path, source: await readRunner(path) });
+      const only = path === join(projectRoot, 'runners', delegating) ? delegatedTypes : undefined;
+      found.push({ path, source: await readRunner(path, only) });
     } catch (error) {
       problems.push(`${folderName(path)}: ${error instanceof Error ? error.message : error}`);
     }
@@ -75,17 +82,31 @@ export async function findRunners(
   }));
 }
 
-/** Reads a runner's folder. Throws when its manifest cannot be read or its runner.ts cannot be parsed. */
-async function readRunner(path: string): Promise<RunnerSource> {
+/**
+ * Reads a runner's folder. Throws when its manifest cannot be read or its runner.ts cannot be parsed.
+ *
+ * @param only the types to take of those in the manifest; undefined = all
+ */
+async function readRunner(path: string, only?: readonly string[]): Promise<RunnerSource> {
   const manifestPath = join(path, 'manifest.ts');
   if (!existsSync(manifestPath)) throw new Error('there is no manifest.ts, which names the job types of a runner.');
-  const { manifest } = (await import(pathToFileURL(manifestPath).href)) as { manifest?: RunnerManifest };
-  if (typeof manifest !== 'object' || manifest === null) throw new Error('manifest.ts exports no `manifest`.');
+  const { manifest: whole } = (await import(pathToFileURL(manifestPath).href)) as { manifest?: RunnerManifest };
+  if (typeof whole !== 'object' || whole === null) throw new Error('manifest.ts exports no `manifest`.');
+  const manifest = only ? { ...whole, types: choose(whole.types, only) } : whole;
   const folder = folderName(path);
   const schemas = folder.startsWith('runners/')
     ? await readSchemas(join(projectRoot, 'schemas'), (name) => Object.hasOwn(manifest.types ?? {}, name))
     : await readSchemas(join(path, 'schemas'), () => true);
   return { folder, manifest, schemas, exports: await exportsOf(join(path, 'runner.ts')) };
+}
+
+function choose(types: RunnerManifest['types'], only: readonly string[]): RunnerManifest['types'] {
+  const unknown = only.filter((type) => !Object.hasOwn(types, type));
+  if (unknown.length)
+    throw new Error(
+      `delegated_types names ${unknown.join(', ')}, which it does not have. It has ${Object.keys(types).join(', ')}.`,
+    );
+  return Object.fromEntries(Object.entries(types).filter(([type]) => only.includes(type)));
 }
 
 /** The folder as messages and owners name it: the same on every machine that deploys. */

@@ -15,5 +15,7 @@ export const jobCreateSchema = {
       properties: { jsonmodel_type: { type: 'string', pattern: '^[0-9A-Za-z_-]{1,64}$' } },
     },
     job_params: { type: 'string', maxLength: 32768 },
+    // Ours: files that were sent before, by the ids that POST …/jobs/uploads gave.
+    uploads: { type: 'array', maxItems: 100, items: { type: 'string', pattern: '^[0-9A-Za-z_-]{1,64}$' } },
   },
 } as const;

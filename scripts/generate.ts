@@ -1,17 +1,17 @@
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import standalone from 'ajv/dist/standalone/index.js';
 import addFormats from 'ajv-formats';
 import { jobCreateSchema } from '../schemas/job-create.ts';
 
-// Compiles the schemas that are known when the code is built: those of schemas/, and the wrapper of a new job.
+// Compiles the schemas of the types that every deployment runs by itself, and the wrapper of a new job. All those of
+// schemas/ would make the function that creates jobs 27 KB larger (365 KB); the others are compiled at their first use.
 // With --check it only says whether the committed file is current.
 
+const builtIn = ['import_job'];
 const file = 'functions/api/validators.generated.js';
 const schemas: Record<string, object> = { 'job-create': jobCreateSchema };
-for (const name of readdirSync('schemas').filter((entry) => entry.endsWith('.json'))) {
-  schemas[name.replace(/\.json$/, '')] = JSON.parse(readFileSync(`schemas/${name}`, 'utf8')) as object;
-}
+for (const name of builtIn) schemas[name] = JSON.parse(readFileSync(`schemas/${name}.json`, 'utf8')) as object;
 
 const exportName = (name: string) => `validate_${name.replaceAll('-', '$')}`;
 const ajv = new Ajv2020({ allErrors: true, strict: false, code: { source: true, esm: true, lines: true } });
