@@ -36,6 +36,8 @@ const GROUPS = {
     'suppress_archival_record',
   ],
   'repository-archivists': [...VIEW, ...UPDATE, ...DESCRIBE, 'cancel_job', 'create_job', 'import_records'],
+  'repository-project-managers': [...VIEW, ...UPDATE, ...DESCRIBE, 'import_records'],
+  'repository-advanced-data-entry': [...VIEW, ...UPDATE, ...DESCRIBE, 'import_records'],
   'repository-basic-data-entry': [...VIEW, ...UPDATE, 'create_job'],
   'repository-viewers': VIEW,
 } as const;
@@ -72,6 +74,8 @@ export function createUsers(serviceUser?: { name: string; password: string }): R
     member('manager', 'Mo Manager', { 2: 'repository-managers' }),
     member('data-entry', 'Dana Entry', { 2: 'repository-basic-data-entry' }),
     member('viewer', 'Vic Viewer', { 2: 'repository-viewers' }),
+    member('project-manager', 'Pia Planner', { 2: 'repository-project-managers' }),
+    member('advanced-entry', 'Amy Entry', { 2: 'repository-advanced-data-entry' }),
   ];
   if (serviceUser !== undefined) {
     const { name, password } = serviceUser;
