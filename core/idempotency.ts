@@ -6,7 +6,6 @@
  * |-------|--------------|--------|--------------------------------------------------------------------------|
  * | asked | ASKED#<hash> | CREATE | service: create, with the job; hash of key, user and repository; expires |
  */
-import { createHash } from 'node:crypto';
 import { idempotencyKeptMs } from './limits.ts';
 import { itemVersion } from './table.ts';
 import type { Item, Key, Write } from './writes.ts';
@@ -21,9 +20,6 @@ export interface Asked {
 
 /** @param id hash of key, user and repository */
 export const askedKey = (id: string): Key => ({ pk: `ASKED#${id}`, sk: 'CREATE' });
-
-/** A name for anything that JSON can say. */
-export const printOf = (content: unknown) => createHash('sha256').update(JSON.stringify(content)).digest('base64url');
 
 export function readAsked(item: Item | undefined): Asked | undefined {
   const { job, print, until } = item ?? {};

@@ -28,7 +28,8 @@ export interface Upload {
 
 export const uploadItemKey = (id: string): Key => ({ pk: `UPLOAD#${id}`, sk: 'UPLOAD' });
 /** Where the object lies until a job takes it. The id is random, so no other's place can be named. */
-export const uploadKey = (id: string) => `uploads/${id}`;
+export const uploadPrefix = 'uploads/';
+export const uploadKey = (id: string) => `${uploadPrefix}${id}`;
 
 export const placeUpload = (upload: Omit<Upload, 'until' | 'job'>, now: number): Write => ({
   op: 'put',

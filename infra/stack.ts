@@ -36,7 +36,11 @@ export async function buildApp(context: Readonly<Record<string, unknown>> = {}, 
     ...(outdir !== undefined && { outdir }),
   });
   const settings = readSettings(app.node.getAllContext());
-  const runners = await findRunners(settings.plugins, settings.typeOptions);
+  const runners = await findRunners(
+    settings.plugins,
+    settings.typeOptions,
+    settings.archivesspaceUrl === undefined ? [] : settings.delegatedTypes,
+  );
   new JobsStack(app, settings, runners);
   return app;
 }
@@ -150,7 +154,12 @@ class JobsStack extends Stack {
           'RUN#*',
           'COUNTER',
         ]),
-        allow(['s3:PutObject'], [bucket.arnForObjects('inputs/*')]),
+        allowItems(['dynamodb:GetItem', 'dynamodb:PutItem', 'dynamodb:UpdateItem'], table.tableArn, [
+          'UPLOAD#*',
+          'ASKED#*',
+        ]),
+        // Uploads are looked at and copied to their job; those of an old job to the new one that is made from it.
+        allow(['s3:GetObject', 's3:PutObject'], [bucket.arnForObjects('inputs/*'), bucket.arnForObjects('uploads/*')]),
         ringing,
         ...asking,
       ],

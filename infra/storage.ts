@@ -1,8 +1,9 @@
 import { Duration, RemovalPolicy } from 'aws-cdk-lib';
 import { AttributeType, BillingMode, ProjectionType, Table } from 'aws-cdk-lib/aws-dynamodb';
-import { BlockPublicAccess, Bucket, BucketEncryption } from 'aws-cdk-lib/aws-s3';
+import { BlockPublicAccess, Bucket, BucketEncryption, HttpMethods } from 'aws-cdk-lib/aws-s3';
 import { Queue, QueueEncryption } from 'aws-cdk-lib/aws-sqs';
 import type { Construct } from 'constructs';
+import { uploadPrefix } from '../core/uploads.ts';
 
 /** Index of the jobs of a repository. core/table.ts documents it. */
 export const repositoryIndex = 'by-repo';
@@ -30,14 +31,27 @@ export function makeTable(scope: Construct): Table {
   return table;
 }
 
-/** Uploaded files below inputs/, output files below runs/. It outlives the stack. */
+/** Files sent ahead below uploads/, those of jobs below inputs/, output files below runs/. It outlives the stack. */
 export function makeBucket(scope: Construct): Bucket {
   return new Bucket(scope, 'Files', {
     blockPublicAccess: BlockPublicAccess.BLOCK_ALL,
     encryption: BucketEncryption.S3_MANAGED,
     enforceSSL: true,
     versioned: false,
-    lifecycleRules: [{ abortIncompleteMultipartUploadAfter: Duration.days(1) }],
+    lifecycleRules: [
+      { abortIncompleteMultipartUploadAfter: Duration.days(1) },
+      // A job has a copy of what it took from here.
+      { prefix: uploadPrefix, expiration: Duration.days(1) },
+    ],
+    // Pages send files here, and from wherever they are served: an address that was signed is the permission.
+    cors: [
+      {
+        allowedOrigins: ['*'],
+        allowedMethods: [HttpMethods.PUT],
+        allowedHeaders: ['content-type', 'if-none-match', 'x-amz-checksum-sha256'],
+        maxAge: 3_000,
+      },
+    ],
     removalPolicy: RemovalPolicy.RETAIN,
   });
 }

@@ -2,7 +2,9 @@ import { openDoorbell, openTable } from '../../aws/clients.ts';
 import { apiCreateEnv, readEnv } from '../env.ts';
 import { createJob } from './create-job.ts';
 import { createJobWithFiles } from './create-job-with-files.ts';
+import { createUpload } from './create-upload.ts';
 import { api } from './http.ts';
+import { rerunJob } from './rerun-job.ts';
 import { Sessions } from './sessions.ts';
 import { Types } from './types.ts';
 
@@ -20,4 +22,6 @@ const creation = {
 export const handler = api('create', sessions, {
   'create-job': createJob(creation),
   'create-job-with-files': createJobWithFiles(creation),
+  'create-upload': createUpload(creation),
+  'rerun-job': rerunJob(creation),
 });

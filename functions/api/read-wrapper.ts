@@ -9,6 +9,8 @@ export interface Wanted {
   /** As it was sent; `withoutNothing` makes it what the type's schema is about. */
   readonly job: Readonly<Record<string, unknown>>;
   readonly jobParams: string | undefined;
+  /** Ids of files that were sent before. */
+  readonly uploads: readonly string[];
 }
 
 /** JSON deeper than this is no job. */
@@ -27,12 +29,17 @@ export function readWrapper(body: Uint8Array): Wanted {
   const parsed = parse(body);
   const wrapper = withoutNothing(parsed) ?? {};
   mustFit(built['job-create'].validate, wrapper, 'job');
-  const { job, job_params: jobParams } = wrapper as { job: Record<string, unknown>; job_params?: string };
+  const {
+    job,
+    job_params: jobParams,
+    uploads = [],
+  } = wrapper as { job: Record<string, unknown>; job_params?: string; uploads?: string[] };
   return {
     type: String(job['jsonmodel_type']),
     job: (parsed as { job: Record<string, unknown> }).job,
     // The staff UI sends the word `null` for none, and ArchivesSpace keeps an empty string then.
     jobParams: jobParams === 'null' ? '' : jobParams,
+    uploads,
   };
 }
 

@@ -1,10 +1,14 @@
 import { openTable } from '../../aws/clients.ts';
 import { apiReadEnv, readEnv } from '../env.ts';
 import { activeJobs } from './active-jobs.ts';
+import { browseJobs } from './browse-jobs.ts';
 import { api } from './http.ts';
 import { importTypes } from './import-types.ts';
+import { jobEvents } from './job-events.ts';
+import { fileLink, jobFiles } from './job-files.ts';
 import { jobLog } from './job-log.ts';
 import { jobRecords } from './job-records.ts';
+import { jobStatus } from './job-status.ts';
 import { jobTypes } from './job-types.ts';
 import { archivedJobs, listJobs } from './list-jobs.ts';
 import { logout } from './logout.ts';
@@ -13,6 +17,7 @@ import { outputFiles } from './output-files.ts';
 import { Resolver } from './resolve.ts';
 import { Sessions } from './sessions.ts';
 import { showJob } from './show-job.ts';
+import { showQueue } from './show-queue.ts';
 import { Types } from './types.ts';
 import { version } from './version.ts';
 
@@ -36,4 +41,10 @@ export const handler = api('read', sessions, {
   'job-records': jobRecords(listing),
   'output-files': outputFiles(table),
   'output-file': outputFile(table, { bucket: env.BUCKET }),
+  'browse-jobs': browseJobs(table),
+  'show-queue': showQueue(table),
+  'job-status': jobStatus(table),
+  'job-events': jobEvents(table),
+  'job-files': jobFiles(table),
+  'file-link': fileLink(table, { bucket: env.BUCKET }),
 });

@@ -5,7 +5,7 @@ export interface Route {
   /** The file beside this one that does it. */
   readonly operation: string;
   /** Functions are cut by what they may write. */
-  readonly function: 'read' | 'create' | 'cancel';
+  readonly function: 'read' | 'create' | 'cancel' | 'sign-in';
   /** Needed in the repository of the path. */
   readonly permission?: 'view_repository' | 'create_job' | 'cancel_job';
   /** Why a route needs no permission. A route has the one or the other. */
@@ -20,9 +20,10 @@ export const routes = [
     method: 'POST',
     path: '/users/{username}/login',
     operation: 'login',
-    function: 'read',
+    function: 'sign-in',
     open: 'how one becomes somebody',
   },
+  { method: 'POST', path: '/logout', operation: 'logout', function: 'read', open: asOriginal },
   { method: 'GET', path: '/version', operation: 'version', function: 'read', open: asOriginal },
   { method: 'GET', path: '/job_types', operation: 'job-types', function: 'read', open: asOriginal },
   {
@@ -115,6 +116,63 @@ export const routes = [
     operation: 'delete-job',
     function: 'cancel',
     permission: 'cancel_job',
+  },
+  // Beyond ArchivesSpace: docs/extensions.md
+  {
+    method: 'GET',
+    path: '/repositories/{repo_id}/jobs/browse',
+    operation: 'browse-jobs',
+    function: 'read',
+    permission: 'view_repository',
+  },
+  {
+    method: 'GET',
+    path: '/repositories/{repo_id}/jobs/queue',
+    operation: 'show-queue',
+    function: 'read',
+    permission: 'view_repository',
+  },
+  {
+    method: 'GET',
+    path: '/repositories/{repo_id}/jobs/{id}/status',
+    operation: 'job-status',
+    function: 'read',
+    permission: 'view_repository',
+  },
+  {
+    method: 'GET',
+    path: '/repositories/{repo_id}/jobs/{id}/events',
+    operation: 'job-events',
+    function: 'read',
+    permission: 'view_repository',
+  },
+  {
+    method: 'GET',
+    path: '/repositories/{repo_id}/jobs/{id}/files',
+    operation: 'job-files',
+    function: 'read',
+    permission: 'view_repository',
+  },
+  {
+    method: 'GET',
+    path: '/repositories/{repo_id}/jobs/{id}/files/{file_id}',
+    operation: 'file-link',
+    function: 'read',
+    permission: 'view_repository',
+  },
+  {
+    method: 'POST',
+    path: '/repositories/{repo_id}/jobs/uploads',
+    operation: 'create-upload',
+    function: 'create',
+    permission: 'create_job',
+  },
+  {
+    method: 'POST',
+    path: '/repositories/{repo_id}/jobs/{id}/rerun',
+    operation: 'rerun-job',
+    function: 'create',
+    permission: 'create_job',
   },
 ] as const satisfies readonly Route[];
 

@@ -1,7 +1,7 @@
 // Made by scripts/generate.ts from schemas/. Do not edit.
 "use strict";
 export const validate_job$create = validate20;
-const schema31 = {"$id":"job-create","$schema":"https://json-schema.org/draft/2020-12/schema","type":"object","required":["job"],"properties":{"jsonmodel_type":{"const":"job"},"job":{"type":"object","required":["jsonmodel_type"],"properties":{"jsonmodel_type":{"type":"string","pattern":"^[0-9A-Za-z_-]{1,64}$"}}},"job_params":{"type":"string","maxLength":32768}}};
+const schema31 = {"$id":"job-create","$schema":"https://json-schema.org/draft/2020-12/schema","type":"object","required":["job"],"properties":{"jsonmodel_type":{"const":"job"},"job":{"type":"object","required":["jsonmodel_type"],"properties":{"jsonmodel_type":{"type":"string","pattern":"^[0-9A-Za-z_-]{1,64}$"}}},"job_params":{"type":"string","maxLength":32768},"uploads":{"type":"array","maxItems":100,"items":{"type":"string","pattern":"^[0-9A-Za-z_-]{1,64}$"}}}};
 const pattern4 = new RegExp("^[0-9A-Za-z_-]{1,64}$", "u");
 import func1_ from "ajv/dist/runtime/ucs2length.js";
 const func1 = func1_.default ?? func1_;
@@ -115,9 +115,11 @@ vErrors.push(err7);
 errors++;
 }
 }
-}
-else {
-const err8 = {instancePath,schemaPath:"#/type",keyword:"type",params:{type: "object"},message:"must be object"};
+if(data.uploads !== undefined){
+let data4 = data.uploads;
+if(Array.isArray(data4)){
+if(data4.length > 100){
+const err8 = {instancePath:instancePath+"/uploads",schemaPath:"#/properties/uploads/maxItems",keyword:"maxItems",params:{limit: 100},message:"must NOT have more than 100 items"};
 if(vErrors === null){
 vErrors = [err8];
 }
@@ -126,13 +128,62 @@ vErrors.push(err8);
 }
 errors++;
 }
+const len0 = data4.length;
+for(let i0=0; i0<len0; i0++){
+let data5 = data4[i0];
+if(typeof data5 === "string"){
+if(!pattern4.test(data5)){
+const err9 = {instancePath:instancePath+"/uploads/" + i0,schemaPath:"#/properties/uploads/items/pattern",keyword:"pattern",params:{pattern: "^[0-9A-Za-z_-]{1,64}$"},message:"must match pattern \""+"^[0-9A-Za-z_-]{1,64}$"+"\""};
+if(vErrors === null){
+vErrors = [err9];
+}
+else {
+vErrors.push(err9);
+}
+errors++;
+}
+}
+else {
+const err10 = {instancePath:instancePath+"/uploads/" + i0,schemaPath:"#/properties/uploads/items/type",keyword:"type",params:{type: "string"},message:"must be string"};
+if(vErrors === null){
+vErrors = [err10];
+}
+else {
+vErrors.push(err10);
+}
+errors++;
+}
+}
+}
+else {
+const err11 = {instancePath:instancePath+"/uploads",schemaPath:"#/properties/uploads/type",keyword:"type",params:{type: "array"},message:"must be array"};
+if(vErrors === null){
+vErrors = [err11];
+}
+else {
+vErrors.push(err11);
+}
+errors++;
+}
+}
+}
+else {
+const err12 = {instancePath,schemaPath:"#/type",keyword:"type",params:{type: "object"},message:"must be object"};
+if(vErrors === null){
+vErrors = [err12];
+}
+else {
+vErrors.push(err12);
+}
+errors++;
+}
 validate20.errors = vErrors;
 return errors === 0;
 }
-validate20.evaluated = {"props":{"jsonmodel_type":true,"job":true,"job_params":true},"dynamicProps":false,"dynamicItems":false};
+validate20.evaluated = {"props":{"jsonmodel_type":true,"job":true,"job_params":true,"uploads":true},"dynamicProps":false,"dynamicItems":false};
 
 export const validate_import_job = validate21;
-const schema32 = {"$schema":"https://json-schema.org/draft/2020-12/schema","$id":"import_job","title":"Import data","description":"Creates records in ArchivesSpace from files, such as a finding aid in EAD.","type":"object","properties":{"jsonmodel_type":{"const":"import_job"},"filenames":{"title":"Files","description":"The names of the uploaded files, in the order in which they are imported.","type":"array","minItems":1,"items":{"type":"string"}},"import_type":{"title":"Import type","description":"What the files are. ead_xml: a finding aid in EAD 2002.","type":"string","enum":["ead_xml"]},"import_events":{"title":"Import events","description":"\"1\" creates events of maintenance from the files. An EAD file has none.","type":"string"},"import_subjects":{"title":"Import subjects","description":"\"1\" creates linked subjects from files of authority records. Has no effect on EAD.","type":"string"},"import_repository":{"title":"Import repository","description":"\"1\" creates the maintenance agency of authority records as an agent. Has no effect on EAD.","type":"string"}},"required":["filenames","import_type"]};
+const schema32 = {"$schema":"https://json-schema.org/draft/2020-12/schema","$id":"import_job","title":"Import data","description":"Creates records in ArchivesSpace from files, such as a finding aid in EAD.","type":"object","properties":{"jsonmodel_type":{"const":"import_job"},"filenames":{"title":"Files","description":"The names of the uploaded files, in the order in which they are imported.","type":"array","minItems":1,"items":{"type":"string"}},"import_type":{"title":"Import type","description":"What the files are. ead_xml: a finding aid in EAD 2002.","type":"string","enum":["ead_xml"],"enumDescriptions":["Import EAD records from an XML file"]},"import_events":{"title":"Import events","description":"\"1\" creates events of maintenance from the files. An EAD file has none.","type":"string"},"import_subjects":{"title":"Import subjects","description":"\"1\" creates linked subjects from files of authority records. Has no effect on EAD.","type":"string"},"import_repository":{"title":"Import repository","description":"\"1\" creates the maintenance agency of authority records as an agent. Has no effect on EAD.","type":"string"}},"required":["filenames","import_type"]};
 
 function validate21(data, {instancePath="", parentData, parentDataProperty, rootData=data, dynamicAnchors={}}={}){
 /*# sourceURL="import_job" */;
@@ -292,6 +343,6 @@ return errors === 0;
 validate21.evaluated = {"props":{"jsonmodel_type":true,"filenames":true,"import_type":true,"import_events":true,"import_subjects":true,"import_repository":true},"dynamicProps":false,"dynamicItems":false};
 
 export default {
-  "job-create": { validate: validate_job$create, schema: "{\"$id\":\"job-create\",\"$schema\":\"https://json-schema.org/draft/2020-12/schema\",\"type\":\"object\",\"required\":[\"job\"],\"properties\":{\"jsonmodel_type\":{\"const\":\"job\"},\"job\":{\"type\":\"object\",\"required\":[\"jsonmodel_type\"],\"properties\":{\"jsonmodel_type\":{\"type\":\"string\",\"pattern\":\"^[0-9A-Za-z_-]{1,64}$\"}}},\"job_params\":{\"type\":\"string\",\"maxLength\":32768}}}" },
-  "import_job": { validate: validate_import_job, schema: "{\"$schema\":\"https://json-schema.org/draft/2020-12/schema\",\"$id\":\"import_job\",\"title\":\"Import data\",\"description\":\"Creates records in ArchivesSpace from files, such as a finding aid in EAD.\",\"type\":\"object\",\"properties\":{\"jsonmodel_type\":{\"const\":\"import_job\"},\"filenames\":{\"title\":\"Files\",\"description\":\"The names of the uploaded files, in the order in which they are imported.\",\"type\":\"array\",\"minItems\":1,\"items\":{\"type\":\"string\"}},\"import_type\":{\"title\":\"Import type\",\"description\":\"What the files are. ead_xml: a finding aid in EAD 2002.\",\"type\":\"string\",\"enum\":[\"ead_xml\"]},\"import_events\":{\"title\":\"Import events\",\"description\":\"\\\"1\\\" creates events of maintenance from the files. An EAD file has none.\",\"type\":\"string\"},\"import_subjects\":{\"title\":\"Import subjects\",\"description\":\"\\\"1\\\" creates linked subjects from files of authority records. Has no effect on EAD.\",\"type\":\"string\"},\"import_repository\":{\"title\":\"Import repository\",\"description\":\"\\\"1\\\" creates the maintenance agency of authority records as an agent. Has no effect on EAD.\",\"type\":\"string\"}},\"required\":[\"filenames\",\"import_type\"]}" },
+  "job-create": { validate: validate_job$create, schema: "{\"$id\":\"job-create\",\"$schema\":\"https://json-schema.org/draft/2020-12/schema\",\"type\":\"object\",\"required\":[\"job\"],\"properties\":{\"jsonmodel_type\":{\"const\":\"job\"},\"job\":{\"type\":\"object\",\"required\":[\"jsonmodel_type\"],\"properties\":{\"jsonmodel_type\":{\"type\":\"string\",\"pattern\":\"^[0-9A-Za-z_-]{1,64}$\"}}},\"job_params\":{\"type\":\"string\",\"maxLength\":32768},\"uploads\":{\"type\":\"array\",\"maxItems\":100,\"items\":{\"type\":\"string\",\"pattern\":\"^[0-9A-Za-z_-]{1,64}$\"}}}}" },
+  "import_job": { validate: validate_import_job, schema: "{\"$schema\":\"https://json-schema.org/draft/2020-12/schema\",\"$id\":\"import_job\",\"title\":\"Import data\",\"description\":\"Creates records in ArchivesSpace from files, such as a finding aid in EAD.\",\"type\":\"object\",\"properties\":{\"jsonmodel_type\":{\"const\":\"import_job\"},\"filenames\":{\"title\":\"Files\",\"description\":\"The names of the uploaded files, in the order in which they are imported.\",\"type\":\"array\",\"minItems\":1,\"items\":{\"type\":\"string\"}},\"import_type\":{\"title\":\"Import type\",\"description\":\"What the files are. ead_xml: a finding aid in EAD 2002.\",\"type\":\"string\",\"enum\":[\"ead_xml\"],\"enumDescriptions\":[\"Import EAD records from an XML file\"]},\"import_events\":{\"title\":\"Import events\",\"description\":\"\\\"1\\\" creates events of maintenance from the files. An EAD file has none.\",\"type\":\"string\"},\"import_subjects\":{\"title\":\"Import subjects\",\"description\":\"\\\"1\\\" creates linked subjects from files of authority records. Has no effect on EAD.\",\"type\":\"string\"},\"import_repository\":{\"title\":\"Import repository\",\"description\":\"\\\"1\\\" creates the maintenance agency of authority records as an agent. Has no effect on EAD.\",\"type\":\"string\"}},\"required\":[\"filenames\",\"import_type\"]}" },
 };

@@ -60,6 +60,7 @@ export async function wireJob(
     repository: { ref: `/repositories/${job.repo}` },
     ...(isEnded(job) && job.failure && { failure: { kind: job.failure.kind, reason: job.failure.reason } }),
     ...(run?.progress && { progress: run.progress }),
+    ...(job.rerunOf !== undefined && { rerun_of: `/repositories/${job.repo}/jobs/${job.rerunOf}` }),
     ...(job.cancelRequested !== undefined && job.status === 'running' && { cancel_requested: true }),
   };
 }

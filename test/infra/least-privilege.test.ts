@@ -35,7 +35,7 @@ const wildcards: readonly { readonly resource: RegExp; readonly actions: RegExp;
     because: 'network interfaces that Lambda makes are not known before (Lambda, "Giving functions access to a VPC")',
   },
   {
-    resource: /^<Files\.Arn>\/(inputs|runs)\/(\w+\/)?\*$/,
+    resource: /^<Files\.Arn>\/(inputs|runs|uploads)\/(\w+\/)?\*$/,
     actions: /^s3:(Get|Put|Delete)Object$/,
     because: 'files are named by job',
   },
@@ -83,6 +83,7 @@ test.each([
     [
       ...items('ConditionCheckItem', 'GetItem', 'PutItem', 'Query', 'UpdateItem'),
       ...log,
+      's3:GetObject',
       's3:PutObject',
       'sqs:SendMessage',
     ],
@@ -185,7 +186,10 @@ test('session and register reach the items they are for', () => {
 test('creating a job touches neither the board nor the registry', () => {
   const writing = statementsOf(stack, 'ApiCreateRole').filter(({ actions }) => actions.includes('dynamodb:PutItem'));
 
-  expect(writing.map(({ condition }) => condition)).toEqual([onlyKeys('JOB#*', 'QUEUE#*', 'RUN#*', 'COUNTER')]);
+  expect(writing.map(({ condition }) => condition)).toEqual([
+    onlyKeys('JOB#*', 'QUEUE#*', 'RUN#*', 'COUNTER'),
+    onlyKeys('UPLOAD#*', 'ASKED#*'),
+  ]);
 });
 
 test('only the session function reads the secret, by its ARN, and its value is nowhere', () => {
