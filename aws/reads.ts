@@ -166,23 +166,38 @@ const counts = (job: Job, token: unknown, place: number, what: keyof Ends) =>
   'token' in job && job.token === token && (!isEnded(job) || place < (job.ends?.[what] ?? 0));
 
 /** The bytes of a job's log from `offset` on, at most `most`. Beyond the end: none. */
-export async function readLog(table: Table, job: Job, offset: number, most: number): Promise<Uint8Array> {
+export const readLog = async (table: Table, job: Job, offset: number, most: number): Promise<Uint8Array> =>
+  (await readLogPart(table, job, offset, most)).bytes;
+
+/** The same, and where the log ends for now. */
+export async function readLogPart(
+  table: Table,
+  job: Job,
+  offset: number,
+  most: number,
+): Promise<{ readonly bytes: Uint8Array; readonly end: number }> {
   const { pk, sk } = keys.log(job.type, job.id, offset);
   let first: string | undefined;
   for await (const item of query(table, pk, { from: 'LOG#', to: sk, backwards: true, limit: 1 }))
     first = String(item['sk']);
   const parts: Uint8Array[] = [];
   let left = most;
+  let seenTo = 0;
   for await (const item of query(table, pk, { from: first ?? sk, to: 'LOG#~' })) {
     const start = numberOf(String(item['sk']));
     if (!counts(job, item['token'], start, 'log')) continue;
     const end = isEnded(job) ? (job.ends?.log ?? 0) : Number.POSITIVE_INFINITY;
-    const bytes = (item['bytes'] as Uint8Array).subarray(Math.max(0, offset - start), end - start).subarray(0, left);
+    const chunk = item['bytes'] as Uint8Array;
+    const bytes = chunk.subarray(Math.max(0, offset - start), end - start).subarray(0, left);
+    seenTo = start + chunk.length;
     parts.push(bytes);
     left -= bytes.length;
     if (left <= 0) break;
   }
-  return Buffer.concat(parts);
+  const bytes = Buffer.concat(parts);
+  if (isEnded(job)) return { bytes, end: job.ends?.log ?? 0 };
+  const isCut = left <= 0 && job.status === 'running';
+  return { bytes, end: isCut ? (await findEnds(table, job)).log : seenTo };
 }
 
 /** The URIs that a job created or changed, newest first, each once. */

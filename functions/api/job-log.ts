@@ -1,6 +1,8 @@
 import type { Table } from '../../aws/dynamo.ts';
-import { readLog } from '../../aws/reads.ts';
+import { readLogPart } from '../../aws/reads.ts';
 import { Refusal } from '../../core/errors.ts';
+import { isEnded } from '../../core/job.ts';
+import { logHeaders } from '../../schemas/extensions.ts';
 import { findJob } from './find-job.ts';
 import type { Checked } from './http.ts';
 
@@ -21,7 +23,16 @@ export const jobLog = (table: Table): Checked<number> => ({
   },
   async handle(request, offset) {
     const job = await findJob(table, request);
-    const bytes = await readLog(table, job, offset, mostBytes);
-    return { bytes, headers: { 'content-type': 'text/plain; charset=utf-8' } };
+    const { bytes, end } = await readLogPart(table, job, offset, mostBytes);
+    return {
+      bytes,
+      headers: {
+        'content-type': 'text/plain; charset=utf-8',
+        [logHeaders.next]: String(offset + bytes.length),
+        [logHeaders.end]: String(end),
+        // The job was read before the log: what it says of its end holds of what was read.
+        [logHeaders.complete]: String(isEnded(job)),
+      },
+    };
   },
 });

@@ -147,13 +147,16 @@ describe('what is kept', () => {
     });
   });
 
-  test('the bucket is private and encrypted, and forgets uploads that were broken off', () => {
+  test('the bucket is private and encrypted, and forgets uploads that were broken off or never used', () => {
     expect(stack.one('AWS::S3::Bucket')).toMatchObject({
       BucketEncryption: {
         ServerSideEncryptionConfiguration: [{ ServerSideEncryptionByDefault: { SSEAlgorithm: 'AES256' } }],
       },
       LifecycleConfiguration: {
-        Rules: [{ AbortIncompleteMultipartUpload: { DaysAfterInitiation: 1 }, Status: 'Enabled' }],
+        Rules: [
+          { AbortIncompleteMultipartUpload: { DaysAfterInitiation: 1 }, Status: 'Enabled' },
+          { ExpirationInDays: 1, Prefix: 'uploads/', Status: 'Enabled' },
+        ],
       },
       PublicAccessBlockConfiguration: {
         BlockPublicAcls: true,
