@@ -5,6 +5,7 @@ import { randomBytes } from 'node:crypto';
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { OnJob } from './archivesspace/jobs.ts';
 import { startArchivesSpace } from './archivesspace/server.ts';
 import { type Stack, startStack } from './stack.ts';
 
@@ -26,6 +27,8 @@ export interface ServiceOptions {
   readonly log: (line: string) => void;
   /** Held back by tests: called before the stand-in answers. */
   readonly onBackendRequest?: (method: string, path: string) => Promise<void> | void;
+  /** Held back or failed by tests: called while a job of the stand-in's own queue runs. */
+  readonly onBackendJob?: OnJob;
 }
 
 export interface LocalService {
@@ -82,6 +85,7 @@ async function standIn(options: ServiceOptions, closers: (() => Promise<void> | 
   const standing = await startArchivesSpace({
     serviceUser,
     ...(options.stateDir !== undefined && { stateDir: join(options.stateDir, 'archivesspace') }),
+    ...(options.onBackendJob && { onJob: options.onBackendJob }),
     ...(options.onBackendRequest && {
       onRequest: async (method: string, path: string) => options.onBackendRequest?.(method, path),
     }),

@@ -1,9 +1,11 @@
 /**
- * A small stand-in for an ArchivesSpace backend: users, sessions, repositories, batch import and the records it made,
+ * A small stand-in for an ArchivesSpace backend: users, sessions, repositories, jobs, batch import and the records it made,
  * with the original's paths, status codes and bodies. For one machine and for tests; it listens on 127.0.0.1 only.
  */
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { importBatch } from './batch-import.ts';
+import { cancelJob, createJob, deleteJob, type JobCall, type JobReply, jobTypes, readJob } from './job-routes.ts';
+import { type OnJob, openJobs, type StandInJobs } from './jobs.ts';
 import { describeRecord, describeTree, listCollection } from './record-views.ts';
 import { openStore, type Store } from './store.ts';
 import { can, createUsers, describeUser, isPassword, REPOSITORIES, type User } from './users.ts';
@@ -32,6 +34,8 @@ export interface ArchivesSpaceOptions {
   readonly log?: (line: string) => void;
   /** Is awaited before a request is looked at; throwing makes it a 500. For tests that hold or break an answer. */
   readonly onRequest?: (method: string, path: string) => Promise<void>;
+  /** Is called while a job of its own queue runs. For tests that hold or fail a job. */
+  readonly onJob?: OnJob;
 }
 
 /** Starts the stand-in. Rejects when the port is taken or the state cannot be read. */
@@ -39,7 +43,8 @@ export async function startArchivesSpace(
   options: ArchivesSpaceOptions = {},
 ): Promise<{ url: string; close(): Promise<void> }> {
   const store = openStore(options.stateDir);
-  const backend: Backend = { options, store, users: createUsers(options.serviceUser) };
+  const jobs = openJobs(store, options.onJob ?? (() => {}));
+  const backend: Backend = { options, store, jobs, users: createUsers(options.serviceUser) };
   const server = createServer((request, response) => {
     answer(backend, request, response).catch((error: unknown) => {
       if (response.headersSent) response.destroy();
@@ -66,6 +71,7 @@ export async function startArchivesSpace(
 interface Backend {
   readonly options: ArchivesSpaceOptions;
   readonly store: Store;
+  readonly jobs: StandInJobs;
   readonly users: ReadonlyMap<string, User>;
 }
 
@@ -79,9 +85,13 @@ interface Call extends Backend {
   readonly params: readonly string[];
 }
 
-type Reply = { readonly status?: number; readonly json: unknown } | { readonly text: string } | 'sent';
+type Reply = JobReply | { readonly text: string } | 'sent';
 
 const ACCESS_DENIED: Reply = { status: 403, json: { error: 'Access denied' } };
+const REPOSITORY_MISSING: Reply = {
+  status: 400,
+  json: { error: { repo_id: ['Failed validation -- The Repository must exist'] } },
+};
 
 const ROUTES: readonly [method: string, path: RegExp, reply: (call: Call) => Reply | Promise<Reply>][] = [
   ['GET', /^\/$/, () => ({ json: { archivesSpaceVersion: VERSION, hostname: '127.0.0.1' } })],
@@ -108,6 +118,24 @@ const ROUTES: readonly [method: string, path: RegExp, reply: (call: Call) => Rep
     inRepository('view_repository', show),
   ],
   ['GET', /^\/repositories\/(\d+)\/(resources)\/(\d+)\/tree$/, inRepository('view_repository', showTree)],
+  ['GET', /^\/job_types$/, ({ jobs }) => jobTypes(jobs)],
+  ['POST', /^\/repositories\/(\d+)\/jobs$/, aboutJobs(createOne)],
+  ['POST', /^\/repositories\/(\d+)\/jobs_with_files$/, aboutJobs(createWithFiles)],
+  [
+    'POST',
+    /^\/repositories\/(\d+)\/jobs\/(\d+)\/cancel$/,
+    aboutJobs((call, { params }) => cancelJob(call, Number(params[1]))),
+  ],
+  [
+    'DELETE',
+    /^\/repositories\/(\d+)\/jobs\/(\d+)$/,
+    aboutJobs((call, { params }) => deleteJob(call, Number(params[1]))),
+  ],
+  [
+    'GET',
+    /^\/repositories\/(\d+)\/jobs\/(\d+)(?:\/(log|records|output_files|output_files\/\d+))?$/,
+    aboutJobs((call, { params, query }) => readJob(call, Number(params[1]), params[2] ?? '', query)),
+  ],
   ['GET', /^(\/subjects|\/agents\/[a-z_]+)\/(\d+)$/, showShared],
 ];
 
@@ -136,6 +164,11 @@ async function answer(backend: Backend, request: IncomingMessage, response: Serv
     const replied = await reply({ ...backend, request, response, query, user, token, params });
     if (replied === 'sent') return;
     if ('json' in replied) return sendJson(response, replied.status ?? 200, replied.json);
+    if ('bytes' in replied) {
+      response.writeHead(200, { 'content-type': replied.contentType, 'content-length': replied.bytes.length });
+      response.end(replied.bytes);
+      return;
+    }
     response.writeHead(200, { 'content-type': 'text/html;charset=utf-8' });
     response.end(replied.text);
     return;
@@ -182,11 +215,43 @@ function showRepository({ params }: Call): Reply {
 function inRepository(permission: string, reply: (call: Call, repositoryId: number) => Reply | Promise<Reply>) {
   return (call: Call): Reply | Promise<Reply> => {
     const repositoryId = Number(call.params[0]);
-    if (!REPOSITORIES.some(({ id }) => id === repositoryId)) {
-      return { status: 400, json: { error: { repo_id: ['Failed validation -- The Repository must exist'] } } };
-    }
+    if (!REPOSITORIES.some(({ id }) => id === repositoryId)) return REPOSITORY_MISSING;
     return can(call.user, permission, repositoryId) ? reply(call, repositoryId) : ACCESS_DENIED;
   };
+}
+
+/** As `inRepository`, but the permission depends on the job. */
+function aboutJobs(reply: (call: JobCall, asked: Call) => Reply | Promise<Reply>) {
+  return (call: Call): Reply | Promise<Reply> => {
+    const repositoryId = Number(call.params[0]);
+    if (!REPOSITORIES.some(({ id }) => id === repositoryId)) return REPOSITORY_MISSING;
+    const may = (permission: string) => can(call.user, permission, repositoryId);
+    return reply({ jobs: call.jobs, repositoryId, username: call.user?.username ?? '', may }, call);
+  };
+}
+
+async function createOne(call: JobCall, { request }: Call): Promise<Reply> {
+  return createJob(call, (await readBody(request, MAX_BODY_BYTES)).toString('utf8'), []);
+}
+
+/** The original sorts indexed files by their index as text: 0, 1, 10, 2 (backend/app/lib/rest.rb). */
+async function createWithFiles(call: JobCall, { request }: Call): Promise<Reply> {
+  const body = await readBody(request, MAX_BATCH_BYTES);
+  const headers = { 'content-type': request.headers['content-type'] ?? '' };
+  const form = await new Response(new Uint8Array(body), { headers }).formData();
+  const files = [...form]
+    .flatMap(([name, value]) => {
+      const index = /^files\[(\d*)\]$/.exec(name)?.[1];
+      return index === undefined || typeof value === 'string' ? [] : [{ index, value }];
+    })
+    .sort((a, b) => (a.index === b.index ? 0 : a.index < b.index ? -1 : 1));
+  const job = form.get('job');
+  if (typeof job !== 'string' || files.length === 0) {
+    const missing = ['Parameter required but no value provided'];
+    return { status: 400, json: { error: typeof job === 'string' ? { files: missing } : { job: missing } } };
+  }
+  const uploads = await Promise.all(files.map(async ({ value }) => new Uint8Array(await value.arrayBuffer())));
+  return createJob(call, job, uploads);
 }
 
 async function batchImport({ store, user, request, response }: Call, repositoryId: number): Promise<Reply> {

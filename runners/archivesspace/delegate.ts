@@ -88,10 +88,13 @@ function withReplacement({ job, params }: JobContext): Readonly<Record<string, u
 async function isDone(ctx: JobContext, progress: Progress, pace: Pace): Promise<boolean> {
   try {
     const job = await readBackendJob(ctx, progress.uri);
-    tell(ctx, progress, job);
     const isOver = hasEnded(progress, job);
+    if (!isOver) tell(ctx, progress, job);
     await relayLog(ctx, progress, isOver);
-    if (isOver) await relayResults(ctx, progress);
+    if (isOver) {
+      tell(ctx, progress, job);
+      await relayResults(ctx, progress);
+    }
     delete progress.silentSince;
     if (!isOver) return false;
     if (job.status === 'completed') {
@@ -105,7 +108,7 @@ async function isDone(ctx: JobContext, progress: Progress, pace: Pace): Promise<
     );
   } catch (error) {
     if (!(error instanceof NoAnswer)) throw error;
-    if (progress.silentSince === undefined) ctx.log(`${error.message} Looking again.`);
+    if (progress.silentSince === undefined) ctx.log(`${error.message}; looking again.`);
     progress.silentSince ??= Date.now();
     if (Date.now() - progress.silentSince < pace.silenceMs) return false;
     const minutes = Math.round(pace.silenceMs / 60_000);

@@ -80,15 +80,14 @@ export async function relayFiles(ctx: JobContext, progress: Progress, save: () =
 export async function relayRecords(ctx: JobContext, progress: Progress, save: () => Promise<void>): Promise<void> {
   const first = await readRecords(ctx, progress.uri, 1);
   const note = creates.has(ctx.job.type) ? ctx.recordCreated : ctx.recordModified;
-  let strange = 0;
   for (let page = first.lastPage - progress.records; page >= 1; page--) {
     const { refs } = page === 1 ? first : await readRecords(ctx, progress.uri, page);
     for (const ref of refs.toReversed()) {
       if (isRecordUri(ref)) note(ref);
-      else strange++;
+      else
+        ctx.log(`ArchivesSpace lists what is no record among those of its job: ${JSON.stringify(ref.slice(0, 100))}`);
     }
     progress.records++;
     await save();
   }
-  if (strange > 0) ctx.log(`${strange} of the records that ArchivesSpace lists for its job have no URI of a record.`);
 }
