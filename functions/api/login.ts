@@ -70,15 +70,16 @@ const tooMany = (retryAfterSeconds: number) =>
     message: 'Too many failed logins of this user from this address. Please try again later.',
   });
 
-/** Neither names nor addresses are stored. */
-const pairOf = (username: string, address: string) =>
+/** What a user and an address are counted under: neither is stored. */
+export const pairOf = (username: string, address: string) =>
   createHash('sha256')
     .update(`${username}\n${networkOf(address)}`)
     .digest('hex');
 
 /** Whoever has one IPv6 address usually has all of its /64 (RFC 6177). */
 function networkOf(address: string): string {
-  if (!isIPv6(address)) return address;
+  const inside = /^::ffff:([\d.]+)$/i.exec(address)?.[1];
+  if (inside || !isIPv6(address)) return inside ?? address;
   const [before = '', after = ''] = address.split('::');
   const head = before.split(':').filter(Boolean);
   const tail = after.split(':').filter(Boolean);
