@@ -220,22 +220,19 @@ describe('what the index has not heard of yet', () => {
     ]);
     expect((await archivist.get<Page>(`${jobs}/archived?page=1`)).body.total).toBe(5);
     expect((await archivist.get(`${jobs}/active`)).body).toEqual([]);
-    await person(api.service.url, 'admin').then((admin) => fetchDelete(admin, uri));
+    await (await person(api.service.url, 'admin')).delete(uri);
   });
 
   test('a deleted job is in no listing', async () => {
     const admin = await person(api.service.url, 'admin');
     const uri = await archivist.create('plain_job');
     await runThrough(api.service, uri);
-    await fetchDelete(admin, uri);
+    await admin.delete(uri);
 
     expect((await archivist.get(`${jobs}?all_ids=1`)).body).toEqual(ended);
     expect((await archivist.get(`${jobs}?id_set=${idOf(uri)}`)).body).toEqual([]);
   });
 });
-
-const fetchDelete = (who: Person, uri: string) =>
-  fetch(`${api.service.url}${uri}`, { method: 'DELETE', headers: who.headers() });
 
 describe('GET jobs/active', () => {
   test('is a bare array: running jobs, latest change first, then queued ones, oldest first', async () => {

@@ -25,6 +25,7 @@ export interface Answer<Body = unknown> {
 export interface Person {
   get<Body = unknown>(path: string): Promise<Answer<Body>>;
   post<Body = unknown>(path: string, body?: unknown): Promise<Answer<Body>>;
+  delete(path: string): Promise<Answer>;
   /** Creates a job in repository 2 and returns its uri. */
   create(type: string, params?: Record<string, unknown>): Promise<string>;
   upload(
@@ -70,6 +71,7 @@ export function withSession(api: string, session: string | undefined): Person {
   };
   const self: Person = {
     get: (path) => send(path),
+    delete: (path) => send(path, { method: 'DELETE' }),
     post: (path, body) =>
       send(path, {
         method: 'POST',
