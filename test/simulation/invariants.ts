@@ -29,6 +29,9 @@ export interface Body {
 /** How far two processes' clocks may be apart. */
 const clocksDifferMs = 6_000;
 
+/** A sweep's time, and that of a write it has sent. */
+const longestPassMs = 90_000;
+
 /** Only what the invariants need of a run. */
 type RunFacts = Pick<Run, 'token' | 'segment' | 'open' | 'deadline' | 'graceSeconds' | 'limitAt' | 'end'>;
 
@@ -56,6 +59,12 @@ export class Invariants implements RequestObserver {
   /** What may have made the run of a token fail. */
   readonly #causes = new Map<string, string[]>();
   readonly #returned = new Set<string>();
+  /** Whether a type is concurrent, also of those that are gone. */
+  readonly #known = new Map<string, boolean>();
+  /** When a type was last seen to be retired. */
+  readonly #retiredMs = new Map<string, number>();
+  #limitBefore = 0;
+  #loweredMs = 0;
   #checks = 0;
 
   constructor(scheduler: Scheduler) {
@@ -97,13 +106,13 @@ export class Invariants implements RequestObserver {
   // ---------------------------------------------------------------- after every step
 
   afterStep(): void {
-    const { settings, slots, locks, bodies } = this;
+    const { slots, locks, bodies } = this;
     this.#checks += 5;
     // A body ends with its process, and when Lambda freezes it.
     for (const process of bodies.keys()) if (process.state !== 'running') bodies.delete(process);
-    if (settings && slots.size > settings.limit) this.violate('the limit', `${slots.size} slots at ${settings.limit}`);
-    if (settings && bodies.size > settings.limit)
-      this.violate('the limit', `${bodies.size} bodies at ${settings.limit}`);
+    const limit = this.#limit();
+    if (slots.size > limit) this.violate('the limit', `${slots.size} slots at ${limit}`);
+    if (bodies.size > limit) this.violate('the limit', `${bodies.size} bodies at ${limit}`);
     if (bodies.size === 0) return;
     const held = new Set<string>();
     for (const { token } of slots.values()) held.add(token);
@@ -114,7 +123,7 @@ export class Invariants implements RequestObserver {
           'slot held until the body ended',
           `job ${body.job} runs, and its slot is not held by ${body.token}`,
         );
-      if (settings?.types[body.type]?.concurrent) continue;
+      if (this.#isConcurrent(body.type)) continue;
       if (running.has(body.type)) this.violate('one of a type', `two bodies of ${body.type} run`);
       running.add(body.type);
       if (locks.get(body.type)?.token !== body.token)
@@ -148,7 +157,7 @@ export class Invariants implements RequestObserver {
   }
 
   #board({ sk, before, after }: Changed): void {
-    if (sk === 'SETTINGS') this.settings = after && (unmarshall(after) as Settings);
+    if (sk === 'SETTINGS' && after) this.#deployed(unmarshall(after) as Settings);
     if (sk.startsWith('SLOT#')) {
       const n = Number(sk.slice(5));
       if (before && after) this.violate('owners, never a count', `slot ${n} was taken while it was held`);
@@ -161,6 +170,31 @@ export class Invariants implements RequestObserver {
       else this.locks.delete(sk.slice(5));
     }
   }
+
+  #deployed(settings: Settings): void {
+    const before = this.settings;
+    this.settings = settings;
+    if (before && before.limit > settings.limit) {
+      this.#limitBefore = Math.max(before.limit, this.#limitBefore);
+      this.#loweredMs = this.#scheduler.nowMs;
+    }
+    for (const [name, type] of Object.entries(settings.types)) {
+      this.#known.set(name, type.concurrent);
+      if ((type.retired ?? before?.types[name]?.retired) !== undefined)
+        this.#retiredMs.set(name, this.#scheduler.nowMs);
+    }
+  }
+
+  /** A limit that was lowered takes nobody's slot away, and a pass that saw the old one may still be claiming by it. */
+  #limit(): number {
+    const limit = this.settings?.limit ?? 0;
+    if (this.#limitBefore <= limit) return limit;
+    if (this.#scheduler.nowMs > this.#loweredMs + longestPassMs)
+      this.#limitBefore = Math.min(this.#limitBefore, this.slots.size);
+    return Math.max(limit, this.#limitBefore);
+  }
+
+  #isConcurrent = (type: string) => this.#known.get(type) ?? false;
 
   #run(id: number, run: RunFacts): void {
     this.runs.set(id, run);
@@ -202,7 +236,7 @@ export class Invariants implements RequestObserver {
   #running(job: Job & { status: 'running' }): void {
     if (this.slots.get(job.slot)?.token !== job.token)
       this.violate('a running job holds its slot', `job ${job.id} does not hold slot ${job.slot}`);
-    if (!this.settings?.types[job.type]?.concurrent && this.locks.get(job.type)?.token !== job.token)
+    if (!this.#isConcurrent(job.type) && this.locks.get(job.type)?.token !== job.token)
       this.violate("a running job holds its type's lock", `job ${job.id} does not hold the lock of ${job.type}`);
   }
 
@@ -221,7 +255,11 @@ export class Invariants implements RequestObserver {
         return;
       case 'failed':
         if (after.failure?.kind === 'unregistered_type') {
-          if (before?.status !== 'queued' || this.settings?.types[after.type]?.retired === undefined)
+          const retiredMs = this.#retiredMs.get(after.type) ?? Number.NEGATIVE_INFINITY;
+          const wasRetired =
+            this.settings?.types[after.type]?.retired !== undefined ||
+            this.#scheduler.nowMs < retiredMs + longestPassMs;
+          if (before?.status !== 'queued' || !wasRetired)
             this.violate('a job ends for a reason', `job ${id}: its type is registered`);
           return;
         }

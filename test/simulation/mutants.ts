@@ -320,6 +320,14 @@ export const mutants: readonly Mutant[] = [
       ),
   },
   {
+    name: "ArchivesSpace's poison job: a pass fails at a job whose type is gone",
+    table: rewriting((part, _kind, all) => {
+      const isFailing =
+        all.length === 2 && keyOf(part).endsWith(' JOB') && sets(part, 'failure') && !sets(part, 'ends');
+      if (isFailing) throw new Error('no runner for this type');
+    }),
+  },
+  {
     name: 'pg-boss #535: a blocked type at the head blocks all',
     table: (client, _process, world) =>
       clientOf(async (command) => {

@@ -5,7 +5,7 @@ import type { Violation } from './invariants.ts';
 import { healthy, type Mutant } from './mutants.ts';
 import { Readers } from './readers.ts';
 import { install, type Random, Scheduler } from './scheduler.ts';
-import { loadModules, type SimulatedType, World } from './world.ts';
+import { type SimulatedType, World } from './world.ts';
 
 export interface Report {
   readonly seed: number;
@@ -30,7 +30,6 @@ export async function simulate(
   seed: number,
   { mutant = healthy, trace }: { readonly mutant?: Mutant; readonly trace?: (line: string) => void } = {},
 ): Promise<Report> {
-  await loadModules();
   const scheduler = new Scheduler(seed);
   const uninstall = install(scheduler);
   try {
@@ -47,8 +46,9 @@ async function run(
   trace: ((line: string) => void) | undefined,
 ): Promise<Report> {
   const { random } = scheduler;
+  const limit = random.pick([1, 2, 2, 2, 3, 4]);
   const world = new World(scheduler, {
-    limit: random.pick([1, 2, 2, 2, 3, 4]),
+    limit,
     intensity: random.pick([0.1, 0.5, 1, 1, 1.5]),
     types: someTypes(random),
     mutant,
@@ -62,6 +62,7 @@ async function run(
   const troubleMs = size * random.between(10, 45) * minuteMs;
   peopleCome(world, troubleMs, size);
   troubleComes(world, troubleMs);
+  if (random.chance(0.3)) world.deploys.come(limit);
   world.startSweeps();
   scheduler.after(troubleMs, () => {
     world.trace?.('faults stop');
@@ -157,7 +158,7 @@ function troubleComes(world: World, troubleMs: number): void {
     else if (open.length > 0 && faults.hit('execution failed', 0.02)) world.stopExecution(random.pick(open), 'FAILED');
     // A restore brings back some writes of a transaction and not others.
     const [queued] = invariants.rows;
-    if (queued && faults.hit('queue row lost', 0.01)) {
+    if (queued && faults.hit('queue row lost', 0.03)) {
       const [id, type] = queued;
       database.apply({ kind: 'DeleteItem', input: { TableName: 'jobs', Key: rowKey(type, id) } });
     }

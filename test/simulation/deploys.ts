@@ -1,0 +1,86 @@
+import { firstSettings, keys, type RegisteredType, registerType, retireType, setLimit } from '../../core/table.ts';
+import type { World } from './world.ts';
+
+/** How long an API function may go by the types it read before (functions/api/types.ts). */
+const knownForMs = 15_000;
+const minuteMs = 60_000;
+const owner = 'simulation';
+const schema = JSON.stringify({ type: 'object' });
+
+/** What deployments do to a running service: they change the limit, pause it, take types away and bring them back. */
+export class Deploys {
+  readonly #world: World;
+  /** When a type was taken away; not there while it is registered. */
+  readonly #retiredMs = new Map<string, number>();
+  #registered = new Set<string>();
+
+  constructor(world: World, limit: number) {
+    this.#world = world;
+    world.write([firstSettings(limit)]);
+    for (const type of Object.keys(world.types)) this.#register(type);
+  }
+
+  /** Whether the API knows a type, which may be what it knew a moment ago. */
+  isKnown(type: string): boolean {
+    const retiredMs = this.#retiredMs.get(type);
+    return retiredMs === undefined || this.#world.scheduler.nowMs < retiredMs + knownForMs;
+  }
+
+  /** Deploys now and then, until faults stop; then everything is as it was, but for types that are gone. */
+  come(limit: number): void {
+    const { scheduler, faults } = this.#world;
+    const { random } = scheduler;
+    const deploy = () => {
+      if (!faults.on) {
+        this.#world.write([setLimit(limit)]);
+        this.#pause(false);
+        return;
+      }
+      scheduler.after(random.between(minuteMs, 12 * minuteMs), deploy);
+      const what = random.pick(['limit', 'pause', 'type', 'type'] as const);
+      if (what === 'limit') this.#world.write([setLimit(random.integer(1, 4))]);
+      if (what === 'pause') {
+        this.#pause(true);
+        scheduler.after(random.between(minuteMs, 3 * minuteMs), () => this.#pause(false));
+      }
+      if (what !== 'type') return;
+      const type = random.pick(Object.keys(this.#world.types));
+      if (this.#registered.has(type) && this.#registered.size > 1) this.#retire(type);
+      else if (!this.#registered.has(type)) this.#register(type);
+    };
+    scheduler.after(random.between(minuteMs, 12 * minuteMs), deploy);
+  }
+
+  get registered(): readonly string[] {
+    return [...this.#registered];
+  }
+
+  #register(type: string): void {
+    const { dispatch } = this.#world.types[type] ?? {};
+    if (!dispatch) return;
+    const before = this.#world.database.item(keys.type(type).pk, type);
+    this.#world.write(registerType({ ...knownType(type), dispatch }, before && { owner }));
+    this.#registered.add(type);
+    this.#retiredMs.delete(type);
+  }
+
+  #retire(type: string): void {
+    this.#world.write(retireType(type, owner, this.#world.scheduler.nowMs));
+    this.#registered.delete(type);
+    this.#retiredMs.set(type, this.#world.scheduler.nowMs);
+  }
+
+  #pause(paused: boolean): void {
+    this.#world.write([{ op: 'update', key: keys.settings, set: { paused }, when: [] }]);
+  }
+}
+
+const knownType = (type: string): Omit<RegisteredType, 'dispatch'> => ({
+  type,
+  schema,
+  version: '1',
+  hidden: false,
+  createPermissions: [],
+  cancelPermissions: [],
+  owner,
+});
