@@ -8,6 +8,8 @@
  * project's own functions run once for each situation they can tell apart, and not once for each state.
  */
 
+import { blockBits, blockMask, Vectors } from './vectors.ts';
+
 /** What one step reads and writes. */
 export interface Hands {
   read(part: number): unknown;
@@ -74,9 +76,6 @@ interface Node {
 
 const newNode = (): Node => ({ part: -1, next: [], outcomes: undefined, wrong: undefined });
 
-const blockBits = 18;
-const blockSize = 1 << blockBits;
-
 export class Explorer {
   readonly #model: Model;
   readonly #width: number;
@@ -85,15 +84,14 @@ export class Explorer {
   readonly #roots: Node[];
   readonly #checks: Node[];
   readonly #renamed: Int32Array[][];
-  // States in blocks, in the order of discovery, which is the queue of the breadth-first search.
-  readonly #blocks: Uint16Array[] = [];
+  /** In the order of discovery, which is the queue of the breadth-first search. */
+  readonly #states: Vectors;
   readonly #parents: Int32Array[] = [];
-  #count = 0;
-  #table = new Int32Array(1 << 16);
 
   constructor(model: Model) {
     this.#model = model;
     this.#width = model.parts.length;
+    this.#states = new Vectors(this.#width);
     this.#interned = model.parts.map(() => new Map());
     this.#values = model.parts.map(() => []);
     this.#roots = model.processes.map(newNode);
@@ -101,8 +99,9 @@ export class Explorer {
     this.#renamed = model.symmetries.map(() => model.parts.map(() => new Int32Array(0)));
   }
 
-  get count(): number {
-    return this.#count;
+  /** How many values each part has. */
+  spread(): readonly (readonly [string, number])[] {
+    return this.#model.parts.map((name, part) => [name, this.#values[part]?.length ?? 0] as const);
   }
 
   /** The value of a part in a state. */
@@ -126,20 +125,20 @@ export class Explorer {
     let depth = 0;
     let levelEnd = 1;
     const done = (violation: Trace | undefined, whole = true): Explored => ({
-      states: this.#count,
+      states: this.#states.count,
       transitions,
       depth,
       seconds: seconds(),
       whole,
       violation,
     });
-    for (let index = 0; index < this.#count; index++) {
+    for (let index = 0; index < this.#states.count; index++) {
       if (index === levelEnd) {
         depth++;
-        levelEnd = this.#count;
+        levelEnd = this.#states.count;
       }
-      if (this.#count > mostStates) return done(undefined, false);
-      this.#load(index, base);
+      if (this.#states.count > mostStates) return done(undefined, false);
+      this.#states.load(index, base);
       for (let check = 0; check < this.#checks.length; check++) {
         const wrong = this.#check(check, base);
         if (wrong !== undefined) return done(this.#trace(index, undefined, wrong));
@@ -161,17 +160,13 @@ export class Explorer {
     return done(undefined);
   }
 
-  /** What may happen in a state, as vectors: for walks outside the search. */
-  *successors(
-    state: Uint16Array,
-  ): Generator<{ readonly label: string; readonly process: number; readonly state: Uint16Array }> {
-    for (let process = 0; process < this.#roots.length; process++) {
-      for (const outcome of this.#outcomes(process, state)) {
-        const after = state.slice();
-        for (const [i, part] of outcome.parts.entries()) after[part] = outcome.ids[i] as number;
-        yield { label: outcome.label, process, state: after };
-      }
-    }
+  /** What a process may do in a state, and what becomes of it: for walks outside the search. */
+  next(state: Uint16Array, process: number): readonly { readonly label: string; readonly state: Uint16Array }[] {
+    return this.#outcomes(process, state).map(({ label, parts, ids }) => {
+      const after = state.slice();
+      for (const [i, part] of parts.entries()) after[part] = ids[i] as number;
+      return { label, state: after };
+    });
   }
 
   /** A state with some parts replaced. */
@@ -327,53 +322,19 @@ export class Explorer {
     return other;
   }
 
-  #load(index: number, into: Uint16Array): void {
-    const block = this.#blocks[index >>> blockBits] as Uint16Array;
-    const at = (index & (blockSize - 1)) * this.#width;
-    for (let i = 0; i < this.#width; i++) into[i] = block[at + i] as number;
-  }
-
   /** Adds a state unless it is known; its predecessor is the first one that led to it. */
   #add(state: Uint16Array, parent: number): void {
-    let slot = hash(state) & (this.#table.length - 1);
-    for (let found = this.#table[slot] as number; found !== 0; found = this.#table[slot] as number) {
-      if (this.#is(found - 1, state)) return;
-      slot = (slot + 1) & (this.#table.length - 1);
-    }
-    const index = this.#count++;
+    const index = this.#states.count;
+    if (!this.#states.add(state)) return;
     const block = index >>> blockBits;
-    if (block === this.#blocks.length) {
-      this.#blocks.push(new Uint16Array(blockSize * this.#width));
-      this.#parents.push(new Int32Array(blockSize));
-    }
-    (this.#blocks[block] as Uint16Array).set(state, (index & (blockSize - 1)) * this.#width);
-    (this.#parents[block] as Int32Array)[index & (blockSize - 1)] = parent;
-    this.#table[slot] = index + 1;
-    if (this.#count * 2 > this.#table.length) this.#widen();
-  }
-
-  #is(index: number, state: Uint16Array): boolean {
-    const block = this.#blocks[index >>> blockBits] as Uint16Array;
-    const at = (index & (blockSize - 1)) * this.#width;
-    for (let i = 0; i < this.#width; i++) if (block[at + i] !== state[i]) return false;
-    return true;
-  }
-
-  #widen(): void {
-    this.#table = new Int32Array(this.#table.length * 4);
-    const state = new Uint16Array(this.#width);
-    for (let index = 0; index < this.#count; index++) {
-      this.#load(index, state);
-      let slot = hash(state) & (this.#table.length - 1);
-      while (this.#table[slot] !== 0) slot = (slot + 1) & (this.#table.length - 1);
-      this.#table[slot] = index + 1;
-    }
+    if (block === this.#parents.length) this.#parents.push(new Int32Array(1 << blockBits));
+    (this.#parents[block] as Int32Array)[index & blockMask] = parent;
   }
 
   /** Walks the way to a state once more, this time without renaming, so that its names stay the same. */
   #trace(index: number, last: Outcome | undefined, property: string): Trace {
     const way: number[] = [];
-    for (let i = index; i >= 0; i = this.#parents[i >>> blockBits]?.[i & (blockSize - 1)] as number) way.unshift(i);
+    for (let i = index; i >= 0; i = this.#parents[i >>> blockBits]?.[i & blockMask] as number) way.unshift(i);
     const width = this.#width;
     let state: Uint16Array = new Uint16Array(width);
     for (let part = 0; part < width; part++) state[part] = this.#intern(part, this.#model.initial[part]);
@@ -381,9 +342,9 @@ export class Explorer {
     const wanted = new Uint16Array(width);
     const canonical = new Uint16Array(width);
     for (const i of way.slice(1)) {
-      this.#load(i, wanted);
+      this.#states.load(i, wanted);
       const before = state;
-      for (const next of this.successors(state)) {
+      for (const next of this.#roots.flatMap((_, process) => this.next(before, process))) {
         this.#canonize(next.state, canonical);
         if (!canonical.every((id, part) => id === wanted[part])) continue;
         lines.push(next.label);
@@ -399,12 +360,4 @@ export class Explorer {
     }
     return { property, lines };
   }
-}
-
-function hash(state: Uint16Array): number {
-  let h = 0x811c9dc5;
-  for (let i = 0; i < state.length; i++) h = Math.imul(h ^ (state[i] as number), 0x01000193) ^ (h >>> 15);
-  h = Math.imul(h ^ (h >>> 16), 0x85ebca6b);
-  h = Math.imul(h ^ (h >>> 13), 0xc2b2ae35);
-  return (h ^ (h >>> 16)) >>> 0;
 }

@@ -1,10 +1,11 @@
 /** Puts the processes together, and says which states are the same. */
 
-import { cancelProcess, eventProcess, finisherProcess, sweepProcess } from './enders.ts';
+import { cancelProcess, eventProcess, finisherProcess } from './enders.ts';
 import type { Model, Process } from './engine.ts';
 import { passProcess } from './passes.ts';
 import { clockProcess, createProcess, executionProcess, runnerProcess, tornProcess } from './platform.ts';
 import { properties } from './properties.ts';
+import { sweepProcess } from './sweep.ts';
 import type { Torn, World } from './world.ts';
 
 /** The processes by what they are, so that the healing knows whom to let go on. */
@@ -22,6 +23,15 @@ export function processesOf(world: World): Readonly<Record<string, readonly Proc
     torn: [tornProcess(world)],
   };
 }
+
+export interface ProcessKind {
+  readonly name: string;
+  readonly n: number;
+}
+
+/** What each of the model's processes is, in their order. */
+export const kindsOf = (world: World): readonly ProcessKind[] =>
+  Object.entries(processesOf(world)).flatMap(([name, all]) => all.map((_, n) => ({ name, n })));
 
 export function modelOf(world: World): Model {
   return {

@@ -132,10 +132,8 @@ export function passProcess(world: World, n: number): Process {
     if (pass === undefined || pass.at === 'board') {
       may(`${name} reads the board`, (hands) => {
         const board = world.readBoard(hands.read);
-        const again = pass !== undefined;
         const pending = pass?.pending ?? [];
-        if (again && world.p.freeSlots(board).length === 0) keep(hands, { at: 'pending', pending });
-        else keep(hands, begin(world, viewOf(world, board), world.runnable(hands.read, board), pending));
+        keep(hands, begin(world, viewOf(world, board), world.runnable(hands.read, board), pending));
       });
     }
     if (!pass) return;
@@ -190,8 +188,10 @@ export function passProcess(world: World, n: number): Process {
       const { row } = choice;
       if (choice.kind === 'fail') {
         mayCommit(world, read, may, me, `${name} fails job ${row.id} of an unregistered type`, (hands, commit) => {
-          commit(world.p.failQueued(row, { kind: 'unregistered_type', reason: '' }, world.now(hands.read, row.id)));
-          keep(hands, proceed(world, forget(world, pass, row.id)));
+          const failure = { kind: 'unregistered_type', reason: '' } as const;
+          if (commit(world.p.failQueued(row, failure, world.now(hands.read, row.id))).done)
+            keep(hands, proceed(world, forget(world, pass, row.id)));
+          else keep(hands, { ...pass, at: 'dead', row: row.id });
         });
         return;
       }

@@ -34,6 +34,10 @@ function leaveRun(
   } else hands.write(part, all.with(i, { token, at: 'finish', seg, ...(result !== undefined && { error: result }) }));
 }
 
+/** Another invocation of the same segment is under way. */
+const hasTwin = (invocations: readonly Invocation[], { token, seg, claim }: Invocation) =>
+  invocations.some((other) => other.token === token && other.seg === seg && other.claim !== claim);
+
 /** The state machine of one job (infra/workflow.ts): Run, segment after segment, then Finish; here, what goes wrong in it. */
 export function executionProcess(world: World, id: number): Process {
   const me = world.execution[id - 1] as number;
@@ -70,7 +74,7 @@ export function executionProcess(world: World, id: number): Process {
       }
       if (at !== 'closed' && world.left(read, 'stop'))
         may(`! an operator stops the execution of job ${id}`, (hands) => becomes(hands, closed(execution, 'ABORTED')));
-      if (world.left(read, 'repeat'))
+      if (!execution.error?.startsWith('Lambda.Resource') && world.left(read, 'repeat'))
         may(`! segment ${seg} of job ${id} is invoked once more`, (hands) => {
           world.spend(hands);
           world.invoke(hands, id, token, seg, 'b');
@@ -82,7 +86,7 @@ export function executionProcess(world: World, id: number): Process {
 /** Runner Lambdas of one job: `invoke` (runners/sdk/run.ts) and the watch (runners/sdk/watch.ts). */
 export function runnerProcess(world: World, id: number): Process {
   const me = world.invocations[id - 1] as number;
-  const { type, segments, logs = false } = world.spec(id);
+  const { type, segments, logs = false, heeds = false } = world.spec(id);
   return (read, may) => {
     for (const [i, invocation] of world.invoked(read, id).entries()) {
       const { token, seg, claim, pc, logged } = invocation;
@@ -110,7 +114,7 @@ export function runnerProcess(world: World, id: number): Process {
         });
         continue;
       }
-      if (world.left(read, 'crash'))
+      if (world.left(read, 'crash') && !(pc === 'invoked' && hasTwin(world.invoked(read, id), invocation)))
         may(`! ${who} crashes`, (hands) => {
           world.spend(hands);
           end(hands, 'Runtime.ExitError');
@@ -120,8 +124,9 @@ export function runnerProcess(world: World, id: number): Process {
           const deadline = world.now(hands.read, id) + invocationMs;
           if (!world.commit(hands, world.p.claimSegment(ref, seg, claim, deadline)).done)
             return end(hands, refusedSegment);
-          // Canceled before this segment: it ends without its body.
-          if (world.readRun(hands.read, id)?.cancelAt !== undefined) return becomes(hands, { pc: 'early' });
+          // Canceled before this segment: it ends without its body, unless that asked to be told.
+          const run = world.readRun(hands.read, id);
+          if (run?.cancelAt !== undefined && !run.heedsCancel) return becomes(hands, { pc: 'early' });
           const ghost = hands.read(world.ghost[id - 1] as number) as Ghost;
           if (ghost.started.includes(seg)) hands.violate("a segment's body began twice");
           hands.write(world.ghost[id - 1] as number, { ...ghost, started: [...ghost.started, seg] } satisfies Ghost);
@@ -133,7 +138,8 @@ export function runnerProcess(world: World, id: number): Process {
         canceled();
         continue;
       }
-      if (seg < segments) says('goes on in another segment', 'JobContinue', world.p.closeSegment(ref, seg, 's', ends));
+      if (seg < segments)
+        says('goes on in another segment', 'JobContinue', world.p.closeSegment(ref, seg, 's', ends, heeds));
       says('ends', undefined, world.p.endRun(ref, seg, { outcome: 'completed' }, ends));
       const run = world.readRun(read, id);
       if (run?.cancelAt !== undefined) canceled();

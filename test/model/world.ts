@@ -12,6 +12,7 @@ import {
   type Job,
   type QueueRow,
   type Run,
+  revoked,
   type Slot,
 } from '../../core/job.ts';
 import { inspect, inspectRow } from '../../core/sweep.ts';
@@ -30,6 +31,8 @@ export interface Scenario {
     readonly segments: 1 | 2;
     /** People may cancel it. */
     readonly cancel?: boolean;
+    /** Between its segments it wants to be told of a cancel. */
+    readonly heeds?: boolean;
     /** Its body writes one byte of log. */
     readonly logs?: boolean;
     /** It is there from the beginning; else it may be created at any time, in any order. */
@@ -111,20 +114,6 @@ export interface View {
   readonly slots: readonly { readonly n: number; readonly type: string }[];
   readonly locks: readonly string[];
 }
-
-/** Attributes that nothing decides by: without them more states are one. */
-const idle = new Set([
-  'mtime',
-  'started',
-  'since',
-  'lockVersion',
-  'gsk',
-  'gpk',
-  'failure',
-  'progress',
-  'submitted',
-  'v',
-]);
 
 const t0 = 1_000_000;
 /** A job's clock: 0, its grace is over, the deadline of its open segment has passed, and after that a grace. */
@@ -247,6 +236,13 @@ export class World {
     return instants[read(this.clock[id - 1] as number) as number] as number;
   }
 
+  /** A job of which only this is remembered. */
+  jobOf(id: number, known: Partial<Job>): Job {
+    const write = this.creation(id)[0];
+    if (write?.op !== 'put') throw new Error('A create puts the job first.');
+    return { ...fromItem<Job>(write.item), ...known } as Job;
+  }
+
   readJob(read: Hands['read'], id: number): Job | undefined {
     const item = read(this.job[id - 1] as number) as Item | undefined;
     return item && fromItem<Job>(item);
@@ -332,12 +328,27 @@ export class World {
       if (tear && (tear.mask & (1 << i)) === 0) rest.push([part, after]);
       else hands.write(part, after);
     }
+    this.#rest(hands, places);
     if (tear) {
       if (rest.length === 0 || rest.length === writes.length || tear.mask >= 1 << writes.length) hands.giveUp();
       rest.sort(([a], [b]) => a - b);
       hands.write(this.torn, { by: tear.by, rest } satisfies Torn);
     }
     return written;
+  }
+
+  /** Of a job that has ended and holds nothing the time does not matter any more. */
+  #rest(hands: Hands, places: readonly number[]): void {
+    const board = [...this.slot, ...this.lock.values()];
+    for (const id of this.ids) {
+      const clock = this.clock[id - 1] as number;
+      if (!places.includes(this.job[id - 1] as number) && !places.some((part) => board.includes(part))) continue;
+      if (hands.read(clock) === 0) continue;
+      const job = this.readJob(hands.read, id);
+      if (!job || !isEnded(job)) continue;
+      const { slots, locks } = this.readBoard(hands.read);
+      if (![...slots, ...locks].some((hold) => hold.job === id)) hands.write(clock, 0);
+    }
   }
 
   #torn(hands: Hands): Torn | undefined {
@@ -380,10 +391,37 @@ export function blocked(board: Board, type: string, scenario: Scenario): boolean
   return board.locks.some((lock) => lock.type === type) || board.slots.some((slot) => slot.type === type);
 }
 
+/** Attributes that nothing decides by: without them more states are one. */
+const idle = new Set([
+  'claim',
+  'failure',
+  'gpk',
+  'gsk',
+  'lockVersion',
+  'mtime',
+  'progress',
+  'since',
+  'started',
+  'submitted',
+  'v',
+]);
+/** What is left to be decided by an ended job, and by a run whose token was taken away. */
+const ofEnded = new Set(['pk', 'sk', 'id', 'type', 'status', 'token', 'slot', 'ends', 'finished']);
+const ofRevoked = new Set(['pk', 'sk', 'id', 'type', 'token', 'open', 'deadline']);
+
+/**
+ * An item as far as anything decides by it. That a run was asked to stop counts, and not when. Deadlines are honest
+ * here: each passes when the clock says so, and bounds more tightly than the time of the settlement.
+ */
 function stripped(item: Item): Item {
+  const { status, token, sk } = item;
+  const ended = sk === 'JOB' && status !== 'queued' && status !== 'running';
+  const gone = sk === 'RUN' && token === revoked;
+  const same = { cancelAt: t0, finished: t0, deadline: t0 + invocationMs } as const;
   return Object.fromEntries(
     Object.entries(item)
-      .filter(([name]) => !idle.has(name))
+      .filter(([name]) => !idle.has(name) && (!ended || ofEnded.has(name)) && (!gone || ofRevoked.has(name)))
+      .map(([name, value]) => [name, name in same ? same[name as keyof typeof same] : value] as const)
       .sort(([a], [b]) => (a < b ? -1 : 1)),
   );
 }
