@@ -39,6 +39,11 @@ export interface Settings {
   readonly vpc: VpcSettings | undefined;
   /** Names of folders below plugins/, or paths of folders. @default none */
   readonly plugins: readonly string[];
+  /**
+   * Which of ArchivesSpace's own types are handed to it (runners/archivesspace); none leaves the runner out. Without an
+   * ArchivesSpace there are none. @default all
+   */
+  readonly delegatedTypes: readonly string[] | undefined;
   /** What this site changes of its types' options, by type. `collect` checks the options. */
   readonly typeOptions: Readonly<Record<string, TypeOptions>>;
   /** Part of every name that is fixed, so that several deployments fit into one account. @default 'prod' */
@@ -126,6 +131,7 @@ export function readSettings(context: Readonly<Record<string, unknown>>): Settin
     oidcGroups,
     vpc,
     plugins: read('plugins', [], parseList),
+    delegatedTypes: read('delegated_types', undefined, parseDelegatedTypes),
     typeOptions: read('type_options', {}, parseTypeOptions),
     stage: read('stage', 'prod', parseStage),
     logRetentionDays: read('log_retention_days', 30, parseRetention),
@@ -147,6 +153,7 @@ const settingNames = [
   'oidc_groups',
   'vpc',
   'plugins',
+  'delegated_types',
   'type_options',
   'stage',
   'log_retention_days',
@@ -263,6 +270,15 @@ function parseList(value: unknown): readonly string[] {
   if (!Array.isArray(given) || !given.every((entry) => typeof entry === 'string')) {
     throw new Wrong('must be a comma-separated list or a JSON array of plugin folders');
   }
+  return given.map((entry: string) => entry.trim()).filter(Boolean);
+}
+
+function parseDelegatedTypes(value: unknown): readonly string[] | undefined {
+  if (value === 'all') return undefined;
+  if (value === 'none') return [];
+  const given = typeof value === 'string' && !value.trim().startsWith('[') ? value.split(',') : parseJson(value);
+  if (!Array.isArray(given) || !given.every((entry) => typeof entry === 'string'))
+    throw new Wrong('must be all, none, or a comma-separated list or JSON array of job types');
   return given.map((entry: string) => entry.trim()).filter(Boolean);
 }
 
