@@ -156,7 +156,8 @@ async function printToPdf({ job, store, hold, say, addFile }: Work): Promise<voi
   const shows = (record: StoredRecord) => all || record['publish'] !== false;
   const lines: string[] = [];
   const add = (record: StoredRecord, depth: number) => {
-    if (!shows(record)) return;
+    // An unpublished resource has a PDF as well.
+    if (depth > 0 && !shows(record)) return;
     const uri = job.job['include_uris'] === true ? `  ${record.uri}` : '';
     lines.push(`${'  '.repeat(depth)}${String(record['title'] ?? '')}${uri}`);
     for (const child of store.listChildren(record.uri)) {

@@ -7,13 +7,13 @@ interface Naming {
 
 const contentTypes: Readonly<Record<string, string>> = {
   pdf: 'application/pdf',
-  csv: 'text/csv; charset=utf-8',
-  tsv: 'text/tab-separated-values; charset=utf-8',
+  csv: 'text/csv',
+  tsv: 'text/tab-separated-values',
   json: 'application/json',
-  html: 'text/html; charset=utf-8',
+  html: 'text/html',
   rtf: 'application/rtf',
   xlsx: 'application/vnd.openxmlformats-officedocument.spreadsheetml.sheet',
-  txt: 'text/plain; charset=utf-8',
+  txt: 'text/plain',
 };
 
 /**

@@ -210,17 +210,11 @@ describe('what it made', () => {
       { source: '/repositories/2/resources/12' },
       'a\tb',
       'resources_12_labels.tsv',
-      'text/tab-separated-values; charset=utf-8',
+      'text/tab-separated-values',
     ],
-    [
-      'report_job',
-      { report_type: 'accession_report', format: 'csv' },
-      'a,b',
-      'accession_report.csv',
-      'text/csv; charset=utf-8',
-    ],
+    ['report_job', { report_type: 'accession_report', format: 'csv' }, 'a,b', 'accession_report.csv', 'text/csv'],
     ['report_job', { report_type: '../../etc', format: 'c"v' }, 'a,b', 'report.pdf', 'application/pdf'],
-    ['bulk_import_job', { format: 'csv' }, 'a,b', 'load_report.csv', 'text/csv; charset=utf-8'],
+    ['bulk_import_job', { format: 'csv' }, 'a,b', 'load_report.csv', 'text/csv'],
     ['trim_whitespace_job', {}, '\x00\x01', 'trim_whitespace.bin', 'application/octet-stream'],
   ])('comes over under a name: %s with %j', async (type, given, content, name, contentType) => {
     const there = backend([completed], { files: { 5: content } });
