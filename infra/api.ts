@@ -17,7 +17,7 @@ import { type Route, routes } from '../functions/api/routes.ts';
 /** Requests a second, and at once, of all clients together: many staff with a page open, and no more than Lambda likes. */
 const throttle = { rateLimit: 50, burstLimit: 100 };
 /** Of all clients together: whoever tries one password on many users is slowed down here (aws-review.md M27). */
-const loginThrottle = { throttlingRateLimit: 5, throttlingBurstLimit: 20 };
+const loginThrottle = { ThrottlingRateLimit: 5, ThrottlingBurstLimit: 20 };
 
 /**
  * What is logged of a request. No headers and no query: a session is in the one and may be in the other. Names of

@@ -2,6 +2,7 @@ import { spawnSync } from 'node:child_process';
 import { readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
+import { signInEnv } from '../../functions/env.ts';
 import { bundle } from '../../infra/bundle.ts';
 import { projectRoot } from '../../infra/runners.ts';
 
@@ -30,6 +31,7 @@ test.each([
   ['functions/api/read.ts', 350_000],
   ['functions/api/create.ts', 350_000],
   ['functions/api/cancel.ts', 350_000],
+  ['functions/api/sign-in.ts', 350_000],
 ])('a cold start of %s loads at most %i bytes', (file, most) => {
   expect(coldBytes(bundled(file))).toBeLessThanOrEqual(most);
 });
@@ -45,10 +47,12 @@ function load(folder: string, environment: Readonly<Record<string, string>>) {
 }
 
 const machine = 'arn:aws:states:eu-west-1:123456789012:stateMachine:background-jobs-prod';
+const signIn = Object.fromEntries(Object.keys(signInEnv).map((name) => [name, '']));
 
 test.each([
   ['functions/dispatcher.ts', { TABLE: 'jobs', STATE_MACHINE_ARN: machine }],
-  ['functions/api/create.ts', { TABLE: 'jobs', BUCKET: 'files', ARCHIVESSPACE_URL: '', QUEUE_URL: 'q', LANES: '2' }],
+  ['functions/api/create.ts', { TABLE: 'jobs', BUCKET: 'files', ...signIn, QUEUE_URL: 'q', LANES: '2' }],
+  ['functions/api/sign-in.ts', { TABLE: 'jobs', ...signIn }],
   ['functions/register.ts', { TABLE: 'jobs' }],
   ['runners/import_job/runner.ts', {}],
 ])('the bundle of %s is complete', (file, environment) => {

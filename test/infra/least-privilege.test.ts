@@ -88,6 +88,7 @@ test.each([
       'sqs:SendMessage',
     ],
   ],
+  ['ApiSignInRole', [...items('DeleteItem', 'GetItem', 'PutItem'), ...log]],
   ['ApiCancelRole', [...writes, ...log, 'sqs:SendMessage']],
   [
     'DispatcherRole',
@@ -148,6 +149,8 @@ test('only functions in the VPC may make network interfaces', () => {
     'ApiCancelRole',
     'ApiCreateRole',
     'ApiReadRole',
+    'ApiSignInRole',
+    'RunnerArchivesspaceRole',
     'RunnerImportJobRole',
     'SessionRole',
   ]);
@@ -176,6 +179,10 @@ test('a runner reaches the files of its own types', () => {
     ['/inputs/import_job/*', ['s3:GetObject']],
     ['/runs/import_job/*', ['s3:GetObject', 's3:PutObject']],
   ]);
+});
+
+test('what takes passwords reaches nothing but its own counts', () => {
+  expect(keysOf('ApiSignInRole')).toEqual([onlyKeys('LOGIN#*')]);
 });
 
 test('session and register reach the items they are for', () => {

@@ -15,6 +15,8 @@ test('without any context every setting has its default', () => {
     dispatcherReservedConcurrency: true,
     archivesspaceUrl: undefined,
     archivesspaceSecretArn: undefined,
+    oidc: undefined,
+    oidcGroups: undefined,
     vpc: undefined,
     plugins: [],
     typeOptions: {},

@@ -20,7 +20,7 @@ describe('functions', () => {
     const retention = stack.all('AWS::Logs::LogGroup').map(([, { Properties }]) => Properties['RetentionInDays']);
     const logGroups = functions.map(([, { Properties }]) => JSON.stringify(Properties['LoggingConfig']));
 
-    expect(functions).toHaveLength(10);
+    expect(functions).toHaveLength(12);
     for (const [, { Properties }] of functions) {
       expect(Properties).toMatchObject({
         Architectures: ['arm64'],
@@ -115,7 +115,15 @@ describe('functions', () => {
       .filter(([, { Properties }]) => Properties['VpcConfig'])
       .map(([id]) => plain(id));
 
-    expect(inside.sort()).toEqual(['ApiCancel', 'ApiCreate', 'ApiRead', 'RunnerImportJob', 'Session']);
+    expect(inside.sort()).toEqual([
+      'ApiCancel',
+      'ApiCreate',
+      'ApiRead',
+      'ApiSignIn',
+      'RunnerArchivesspace',
+      'RunnerImportJob',
+      'Session',
+    ]);
     expect(inVpc.one('AWS::Lambda::Function', 'Session')['VpcConfig']).toEqual({
       SecurityGroupIds: ['sg-0123456789abcdef0'],
       SubnetIds: ['subnet-0123456789abcdef0'],
@@ -204,6 +212,8 @@ describe('the state machine', () => {
 
     expect(invoking.flatMap(({ resources }) => resources).sort()).toEqual([
       '<Finisher.Arn>',
+      '<RunnerArchivesspace.Arn>',
+      '<RunnerArchivesspace.Arn>:*',
       '<RunnerImportJob.Arn>',
       '<RunnerImportJob.Arn>:*',
       '<RunnerJobsExample.Arn>',
@@ -297,7 +307,11 @@ describe('settings', () => {
   test('without an ArchivesSpace the synth warns, and says what does not work', async () => {
     const without = await synthesize({});
 
-    expect(without.warnings).toEqual([expect.stringContaining('archivesspace_url is not set: nobody can log in')]);
+    expect(without.warnings).toEqual([
+      expect.stringMatching(
+        /^archivesspace_url is not set: no runner can call ArchivesSpace, and people sign in with a/,
+      ),
+    ]);
     expect(stack.warnings).toEqual([]);
   });
 
