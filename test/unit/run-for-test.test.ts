@@ -1,0 +1,115 @@
+// What plugin authors test their runners with.
+import { describe, expect, test } from 'vitest';
+import type { Run } from '../../runners/sdk/context.ts';
+import { runForTest } from '../../runners/sdk/testing.ts';
+
+describe('runForTest', () => {
+  test('gives what the job would have left behind', async () => {
+    const result = await runForTest(
+      async (ctx) => {
+        ctx.log(`${ctx.job.type} of ${ctx.job.owner}: ${JSON.stringify(ctx.params)}`);
+        ctx.progress(1, 2, 'half');
+        ctx.recordCreated('/repositories/2/resources/1');
+        ctx.recordModified('/agents/people/4');
+        await ctx.addFile('a.csv', 'a;b', { contentType: 'text/csv' });
+      },
+      { params: { times: '1' }, job: { owner: 'manager' } },
+    );
+
+    expect(result).toEqual({
+      outcome: 'completed',
+      reason: undefined,
+      log: 'test_job of manager: {"times":"1"}\n',
+      created: ['/repositories/2/resources/1'],
+      modified: ['/agents/people/4'],
+      files: [{ name: 'a.csv', contentType: 'text/csv', bytes: new TextEncoder().encode('a;b') }],
+      progress: { done: 1, total: 2, message: 'half' },
+      segments: 1,
+      waits: [],
+    });
+  });
+
+  test('gives the reason of a failure', async () => {
+    const result = await runForTest(async () => {
+      throw new Error('No title.');
+    });
+
+    expect(result).toMatchObject({ outcome: 'failed', reason: 'No title.', log: 'The job failed: No title.\n' });
+  });
+
+  test('opens files again and again', async () => {
+    const texts: string[] = [];
+    await runForTest(
+      async (ctx) => {
+        for (const file of [...ctx.files, ...ctx.files])
+          texts.push(`${file.name} ${file.size} ${Buffer.concat(await Array.fromAsync(await file.open())).toString()}`);
+      },
+      { files: [{ name: 'a', content: 'ä' }] },
+    );
+
+    expect(texts).toEqual(['a 2 ä', 'a 2 ä']);
+  });
+
+  const listens: Run = async (ctx) => {
+    for (let i = 1; i <= 3 && !ctx.signal.aborted; i++) ctx.log(`step ${i}`);
+  };
+  test('cancels at once', async () => {
+    expect(await runForTest(listens, { cancel: 'at once' })).toMatchObject({ outcome: 'canceled', log: '' });
+  });
+
+  test('cancels when a line is logged', async () => {
+    const result = await runForTest(listens, { cancel: { whenLogged: 'step 2' } });
+
+    expect(result).toMatchObject({ outcome: 'canceled', log: 'step 1\nstep 2\n' });
+  });
+
+  test('goes on from checkpoint to checkpoint, in as many segments as it takes', async () => {
+    const result = await runForTest(
+      async (ctx) => {
+        let n = (ctx.resumed as number | undefined) ?? 0;
+        while (n < 3) {
+          ctx.log(`${ctx.job.segment}: ${n}`);
+          await ctx.checkpoint(++n);
+        }
+      },
+      { invocationMs: 0 },
+    );
+
+    expect(result).toMatchObject({ outcome: 'completed', segments: 4, log: '1: 0\n2: 1\n3: 2\n' });
+  });
+
+  test('does not wait, and tells for how long the job would have', async () => {
+    const result = await runForTest(async (ctx) => {
+      if (ctx.resumed === undefined) await ctx.wait(3_600, 1);
+      if (ctx.resumed === 1) await ctx.wait(5, 2);
+    });
+
+    expect(result).toMatchObject({ outcome: 'completed', segments: 3, waits: [3_600, 5] });
+  });
+
+  test('answers requests to ArchivesSpace, which it knows nothing of otherwise', async () => {
+    const asked: unknown[] = [];
+    const run: Run = async (ctx) => {
+      const response = await ctx.archivesspace.request('/repositories/2/resources', { method: 'POST', body: '{}' });
+      ctx.log(await response.text());
+    };
+    const result = await runForTest(run, {
+      archivesspace(request) {
+        asked.push(request);
+        return new Response('made');
+      },
+    });
+
+    expect(asked).toEqual([{ method: 'POST', path: '/repositories/2/resources', body: '{}' }]);
+    expect(result.log).toBe('made\n');
+    expect(await runForTest(run)).toMatchObject({
+      outcome: 'failed',
+      reason: expect.stringContaining('no ArchivesSpace'),
+    });
+  });
+
+  test('refuses what the service refuses', async () => {
+    expect(await runForTest((ctx) => ctx.addFile('../a', 'x'))).toMatchObject({ outcome: 'failed', files: [] });
+    expect(await runForTest(async (ctx) => ctx.recordCreated('resources/1'))).toMatchObject({ created: [] });
+  });
+});
