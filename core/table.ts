@@ -72,8 +72,10 @@ export const keys = {
 export const numberOf = (sk: string) => Number(sk.slice(sk.indexOf('#') + 1));
 
 /** Where an uploaded file, or an output file of a run, lies in the bucket. */
-export const inputKey = (type: string, id: number, n: number) => `inputs/${type}/${id}/${n}`;
-export const outputKey = (type: string, id: number, token: string, n: number) => `runs/${type}/${id}/${token}/${n}`;
+export const inputPrefix = (type: string, id: number) => `inputs/${type}/${id}/`;
+export const runPrefix = (type: string, id: number) => `runs/${type}/${id}/`;
+export const inputKey = (type: string, id: number, n: number) => `${inputPrefix(type, id)}${n}`;
+export const outputKey = (type: string, id: number, token: string, n: number) => `${runPrefix(type, id)}${token}/${n}`;
 
 /** The index's partition and sort key of a job. */
 export const partition = (repo: number) => `REPO#${repo}`;
@@ -456,7 +458,7 @@ export function requeue(job: Job): Transaction {
 }
 
 /** Deletes a queue row whose job is not queued. */
-export function dropRow(row: QueueRow, job: Job | undefined): Transaction {
+export function dropRow(row: Pick<QueueRow, 'id' | 'type'>, job: Job | undefined): Transaction {
   return [
     { op: 'check', key: keys.job(row.id), when: job ? [{ attr: 'status', equals: job.status }] : [{ item: 'absent' }] },
     { op: 'delete', key: keys.queue(row.type, row.id), when: [] },

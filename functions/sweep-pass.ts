@@ -2,10 +2,10 @@ import { commit, query, read } from '../aws/dynamo.ts';
 import { ensureStarted } from '../aws/executions.ts';
 import { findEnds, lastId, readBoard, readJob, readRun } from '../aws/reads.ts';
 import { judge } from '../core/ending.ts';
-import { type Board, type Hold, type Job, type RunningJob, typeIn } from '../core/job.ts';
+import { type Board, type Hold, isEnded, type Job, type RunningJob, typeIn } from '../core/job.ts';
 import { retiredTypeMs, scrubJobs } from '../core/limits.ts';
 import { inspect } from '../core/sweep.ts';
-import { forgetType, keys, readQueueOf, releaseLeft, requeue, settleLost } from '../core/table.ts';
+import { dropRow, forgetType, keys, readQueueOf, releaseLeft, requeue, settleLost } from '../core/table.ts';
 import { endRun } from './end.ts';
 import { dispatchPass } from './pass.ts';
 import type { Service } from './service.ts';
@@ -107,6 +107,9 @@ async function repair(service: Service, board: Board, job: Job): Promise<void> {
       if (written.done) service.log.warn('Put back the queue row of a queued job.', { job: job.id, type: job.type });
     }
     if (!typeIn(board.settings, job.type)) await commit(service.table, readQueueOf(job.type, service.now()));
+  }
+  if (isEnded(job) && (await read(service.table, keys.queue(job.type, job.id), true))) {
+    await commit(service.table, dropRow(job, job));
   }
   if (job.status === 'running') {
     const slot = await read(service.table, keys.slot(job.slot));

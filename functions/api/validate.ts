@@ -27,16 +27,17 @@ const mostProblems = 100;
 /** Throws `Refusal` with ArchivesSpace's messages, by path of the property, when the value does not fit. */
 export function mustFit(validate: ValidateFunction, value: unknown, what: string): void {
   if (validate(value)) return;
-  const problems: Record<string, string[]> = {};
+  // A map: a property may be called `constructor`.
+  const problems = new Map<string, string[]>();
   for (const error of (validate.errors ?? []).slice(0, mostProblems)) {
     const path = pathOf(error);
     const message = messageOf(error, value);
-    const before = problems[path] ?? [];
-    if (!before.includes(message)) problems[path] = [...before, message];
+    const before = problems.get(path) ?? [];
+    if (!before.includes(message)) problems.set(path, [...before, message]);
   }
   throw new Refusal({
     code: 'bad_request',
-    problems,
+    problems: Object.fromEntries(problems),
     invalid: `#<JSONModel(:${what}) ${JSON.stringify(value)?.slice(0, 2000)}>`,
   });
 }

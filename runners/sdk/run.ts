@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { Context } from 'aws-lambda';
-import { openBucket, openTable } from '../../aws/clients.ts';
+import { type Bucket, openBucket, openTable } from '../../aws/clients.ts';
 import { commit, read, type Table } from '../../aws/dynamo.ts';
 import type { ExecutionInput } from '../../aws/executions.ts';
 import { readInputs, readParams } from '../../aws/reads.ts';
@@ -30,21 +30,28 @@ export function runner<Params = Readonly<Record<string, unknown>>>(
   run: Run<Params>,
 ): (invocation: Invocation, context: Context) => Promise<void> {
   // Opened at the first invocation: a test imports the runner without an environment.
-  let opened: { readonly table: Table; readonly bucket: ReturnType<typeof openBucket> } | undefined;
+  let opened: Omit<Harness, 'startWatch'> | undefined;
   return async (invocation, context) => {
     opened ??= { table: openTable(environment('TABLE')), bucket: openBucket(environment('BUCKET')) };
-    const end = await invoke(run as Run, opened.table, opened.bucket, invocation, context);
+    const end = await runInvocation(run as Run, { ...opened, startWatch }, invocation, context);
     if (end.kind === 'continue') throw named('JobContinue', String(segmentOf(invocation) + 1));
     if (end.kind === 'wait') throw named('JobWait', `${segmentOf(invocation) + 1}|${end.seconds}`);
   };
 }
 
-async function invoke(
+/** What an invocation works with: a simulation watches in another way. */
+export interface Harness {
+  readonly table: Table;
+  readonly bucket: Bucket;
+  readonly startWatch: typeof startWatch;
+}
+
+/** Runs one invocation to its end; what it returns is written by then. Throws `RunRefused`, or when it could not be written. */
+export async function runInvocation(
   run: Run,
-  table: Table,
-  bucket: ReturnType<typeof openBucket>,
+  { table, bucket, startWatch }: Harness,
   invocation: Invocation,
-  context: Context,
+  context: Pick<Context, 'getRemainingTimeInMillis'>,
 ): Promise<SegmentEnd> {
   const { job: id, type, token } = invocation;
   const n = segmentOf(invocation);

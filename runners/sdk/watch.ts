@@ -124,7 +124,11 @@ function signerFor(client: DynamoDBClient) {
       handle: async ({ protocol, hostname, port, path, headers, body }: HttpRequest) => {
         const { host: _host, 'content-length': _length, ...rest } = headers;
         const url = `${protocol}//${hostname}${port ? `:${port}` : ''}${path}`;
-        signed.push({ url, headers: rest, body: String(body) });
+        signed.push({
+          url,
+          headers: rest,
+          body: typeof body === 'string' ? body : Buffer.from(body as Uint8Array).toString(),
+        });
         throw new Error('signed, not sent');
       },
     },

@@ -127,7 +127,7 @@ describe('a value that does not fit is refused with', () => {
   });
 
   // Findings: a path that every object has is looked up in Object.prototype; the answer is a 500, or says nothing.
-  test.fails.each(['constructor', 'toString', '__proto__'])('a property called %s like any other', async (name) => {
+  test.each(['constructor', 'toString', '__proto__'])('a property called %s like any other', async (name) => {
     const schema = object({}, { additionalProperties: false });
 
     expect(Object.entries((await problems(schema, JSON.parse(`{"${name}":1}`))) as object)).toEqual([
