@@ -127,7 +127,7 @@ function signerFor(client: DynamoDBClient) {
         signed.push({
           url,
           headers: rest,
-          body: typeof body === 'string' ? body : Buffer.from(body as Uint8Array).toString(),
+          body: typeof body === 'string' ? body : new TextDecoder().decode(body as Uint8Array),
         });
         throw new Error('signed, not sent');
       },
