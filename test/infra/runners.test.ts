@@ -26,12 +26,48 @@ function plugin(name: string, files: Readonly<Record<string, string | null>> = {
 test('a deployment carries the built-in runners, and no plugin that was not chosen', async () => {
   const runners = await findRunners([], {});
 
-  expect(runners.map(({ folder }) => folder)).toEqual(['runners/import_job']);
-  expect(runners[0]?.types).toMatchObject([{ type: 'import_job', createPermissions: ['import_records'] }]);
+  expect(runners.map(({ folder }) => folder)).toEqual(['runners/archivesspace', 'runners/import_job']);
+  expect(runners[1]?.types).toMatchObject([{ type: 'import_job', createPermissions: ['import_records'] }]);
+});
+
+test('the types that are handed to ArchivesSpace have the options of its own', async () => {
+  const [{ types } = { types: [] }] = await findRunners([], {});
+
+  expect(
+    types.map(({ type, hidden, runConcurrently, createPermissions, cancelPermissions }) =>
+      [type, hidden ? 'hidden' : 'listed', runConcurrently, createPermissions.join(), cancelPermissions.join()].join(
+        ' ',
+      ),
+    ),
+  ).toEqual([
+    'bulk_archival_object_updater_job listed false update_resource_record ',
+    'bulk_import_job listed false import_records cancel_importer_job',
+    'container_labels_job listed false  ',
+    'find_and_replace_job listed false manage_repository manage_repository',
+    'generate_arks_job listed false administer_system administer_system',
+    'generate_slugs_job listed false administer_system administer_system',
+    'ns2_remover_job listed false administer_system administer_system',
+    'print_to_pdf_job listed false  ',
+    'report_job listed false  ',
+    'resource_duplicate_job hidden false  ',
+    'top_container_linker_job hidden false  ',
+    'trim_whitespace_job listed false  ',
+  ]);
+});
+
+test('a site hands only some of these types to ArchivesSpace, or none', async () => {
+  const some = await findRunners([], {}, ['report_job', 'print_to_pdf_job']);
+  const none = await findRunners([], {}, []);
+
+  expect(some[0]?.types.map(({ type }) => type)).toEqual(['print_to_pdf_job', 'report_job']);
+  expect(none.map(({ folder }) => folder)).toEqual(['runners/import_job']);
+  await expect(findRunners([], {}, ['import_job', 'a_job'])).rejects.toThrow(
+    /runners\/archivesspace: delegated_types names import_job, a_job, which it does not have\. It has bulk_/,
+  );
 });
 
 test('a plugin is chosen by its name below plugins/, or by the path of its folder, and none of its code runs', async () => {
-  const runners = await findRunners(['jobs_example', plugin('reports')], {});
+  const runners = await findRunners(['jobs_example', plugin('reports')], {}, []);
 
   expect(runners.map(({ folder, types }) => [folder, types.map(({ type }) => type)])).toEqual([
     ['plugins/jobs_example', ['slow_nothing_job', 'slow_serial_job']],
@@ -68,7 +104,7 @@ test.each<[string, Record<string, string | null>, string]>([
     'Job type import_job is registered twice: by',
   ],
 ])('a plugin that %s is refused, and the message says where', async (_, files, message) => {
-  await expect(findRunners([plugin('reports', files)], {})).rejects.toThrow(message);
+  await expect(findRunners([plugin('reports', files)], {}, [])).rejects.toThrow(message);
 });
 
 test('all problems of all plugins are said at once', async () => {

@@ -25,6 +25,20 @@ test('without any context every setting has its default', () => {
   });
 });
 
+test.each<[unknown, readonly string[] | undefined]>([
+  ['all', undefined],
+  ['none', []],
+  ['report_job, print_to_pdf_job', ['report_job', 'print_to_pdf_job']],
+  ['["report_job"]', ['report_job']],
+  [['report_job'], ['report_job']],
+])('delegated_types %j hands these types to ArchivesSpace: %j', (delegated_types, types) => {
+  expect(readSettings({ delegated_types }).delegatedTypes).toEqual(types);
+});
+
+test('delegated_types that is no list is refused', () => {
+  expect(() => readSettings({ delegated_types: '[1]' })).toThrow('delegated_types must be all, none, or');
+});
+
 test('the strings of the command line mean what the values of cdk.json mean', () => {
   const fromCommandLine = readSettings({
     job_thread_count: '5',
