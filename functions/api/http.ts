@@ -82,7 +82,9 @@ async function serve(
   const headers = event.headers;
   const session = headers['x-archivesspace-session'];
   const user = await sessions.userOf(headers, route.function === 'read');
-  const path = Object.fromEntries(Object.entries(event.pathParameters ?? {}).map(([key, value = '']) => [key, value]));
+  const path = Object.fromEntries(
+    Object.entries(event.pathParameters ?? {}).map(([key, value = '']) => [key, value.toWellFormed()]),
+  );
   const wrong = Object.entries(path).filter(([key, value]) => numbers.has(key) && !/^\d{1,15}$/.test(value));
   if (wrong.length) {
     throw new Refusal({

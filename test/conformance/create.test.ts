@@ -363,6 +363,25 @@ describe('POST /repositories/:repo_id/jobs_with_files', () => {
   });
 });
 
+test('a raw line break in a file’s name ends no header of ours', async () => {
+  const boundary = 'b0undary';
+  const job = JSON.stringify({ job: { jsonmodel_type: 'plain_job' } });
+  const body = [
+    `--${boundary}\r\nContent-Disposition: form-data; name="job"\r\n\r\n${job}\r\n`,
+    `--${boundary}\r\nContent-Disposition: form-data; name="files[0]"; filename="a\r\nSet-Cookie: x=1"\r\n\r\nx\r\n--${boundary}--\r\n`,
+  ].join('');
+  const headers = { ...archivist.headers(), 'content-type': `multipart/form-data; boundary=${boundary}` };
+  const created = await fetch(`${api.service.url}${jobs}_with_files`, { method: 'POST', body, headers });
+  const { uri } = (await created.json()) as { uri: string };
+
+  const file = await archivist.get(`${uri}/output_files/1`);
+
+  expect(file.headers.get('content-disposition')).toMatch(
+    /^attachment; filename="[^"\r\n]*"; filename\*=UTF-8''[^\r\n]*$/,
+  );
+  expect(file.headers.get('set-cookie')).toBeNull();
+});
+
 test('a job that the service creates is one that a dispatcher can start', async () => {
   const job = await made(wrapper('plain_job'));
   await runThrough(api.service, job.uri);
