@@ -55,6 +55,7 @@ test.each([
   ['functions/api/sign-in.ts', { TABLE: 'jobs', ...signIn }],
   ['functions/register.ts', { TABLE: 'jobs' }],
   ['runners/import_job/runner.ts', {}],
+  ['runners/archivesspace/runner.ts', {}],
 ])('the bundle of %s is complete', (file, environment) => {
   expect(load(bundled(file), { AWS_REGION: 'eu-west-1', ...environment })).toEqual({
     status: 0,

@@ -5,6 +5,7 @@ import { noEnds } from '../../core/job.ts';
 import { type JobContext, type Run, StopReason } from '../../runners/sdk/context.ts';
 import type { Journal } from '../../runners/sdk/journal.ts';
 import { isFileName, runSegment, type Segment, savingMs } from '../../runners/sdk/segment.ts';
+import { runForTest } from '../../runners/sdk/testing.ts';
 
 beforeEach(() => {
   vi.useFakeTimers();
@@ -275,6 +276,35 @@ describe('a wait', () => {
     expect(await run((ctx) => ctx.wait(1.2, { n: 1 }))).toEqual({ kind: 'wait', seconds: 2 });
     expect(written.closed).toBe('{"n":1}');
   });
+
+  test('may ask that a cancel meanwhile is told to the next segment', async () => {
+    const { run, written } = harness();
+
+    expect(await run((ctx) => ctx.wait(5, {}, { onCancel: 'resume' }))).toEqual({
+      kind: 'wait',
+      seconds: 5,
+      heedsCancel: true,
+    });
+    expect(written.closed).toBe('{}');
+  });
+
+  test.each(['end', 'resume'] as const)(
+    'during which the job is canceled, in a test of a runner: %s',
+    async (onCancel) => {
+      const body: Run = async (ctx) => {
+        if (ctx.signal.aborted) ctx.log('told');
+        else await ctx.wait(5, null, { onCancel });
+      };
+
+      const { outcome, log, segments } = await runForTest(body, { cancel: { duringWait: 1 } });
+
+      expect({ outcome, log, segments }).toEqual(
+        onCancel === 'resume'
+          ? { outcome: 'canceled', log: 'told\n', segments: 2 }
+          : { outcome: 'canceled', log: '', segments: 1 },
+      );
+    },
+  );
 
   test.each([0, 0.5, 3_601, Number.NaN, -1])('of %d seconds is refused', async (seconds) => {
     const { run, written } = harness();
