@@ -67,7 +67,8 @@ function makePool(scope: Construct, stage: string, groups: GroupGrants) {
     removalPolicy: RemovalPolicy.RETAIN,
   });
   for (const [index, groupName] of Object.keys(groups).entries()) {
-    new CfnUserPoolGroup(scope, `Group${index}`, { userPoolId: pool.userPoolId, groupName });
+    const group = new CfnUserPoolGroup(scope, `Group${index}`, { userPoolId: pool.userPoolId, groupName });
+    group.applyRemovalPolicy(RemovalPolicy.RETAIN);
   }
   const client = pool.addClient('Jobs', {
     generateSecret: false,
