@@ -8,7 +8,7 @@ import { Healer } from './heal.ts';
 import { kindsOf, modelOf } from './model.ts';
 import { type Mutant, mutants } from './mutants.ts';
 import { ciScenarios, longScenarios } from './scenarios.ts';
-import { type Protocol, type Scenario, World } from './world.ts';
+import { type Changed, type Scenario, World } from './world.ts';
 
 export interface Checked extends Explored {
   readonly scenario: string;
@@ -22,11 +22,7 @@ export interface Checked extends Explored {
  * @param changed what a mutant does otherwise
  * @param mostStates gives up beyond so many; `whole` is false then
  */
-export function check(
-  scenario: Scenario,
-  changed: Partial<Protocol> = {},
-  mostStates = Number.POSITIVE_INFINITY,
-): Checked {
+export function check(scenario: Scenario, changed: Changed = {}, mostStates = Number.POSITIVE_INFINITY): Checked {
   const world = new World(scenario, changed);
   const explorer = new Explorer(modelOf(world));
   const healer = new Healer(world, explorer, kindsOf(world));

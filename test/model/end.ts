@@ -155,7 +155,7 @@ export function endRun(
 
   function settledBefore(hands: Hands, next: Ender): void {
     const { plan, ...rest } = next;
-    if (world.p.endReadsAgain && releases(next).length > 0) keep(hands, { ...rest, at: 'after' });
+    if (world.p.ways.endReadsAgain && releases(next).length > 0) keep(hands, { ...rest, at: 'after' });
     else if (plan?.over) release(hands, next);
     else done(hands, whole(next));
   }

@@ -97,7 +97,7 @@ export function eventProcess(world: World): Process {
 /** What a cancel has in memory. */
 type Cancel =
   /** With a token: the job was running. */
-  | { readonly at: 'write'; readonly job: number; readonly token?: string }
+  | { readonly at: 'write'; readonly job: number; readonly token?: string; readonly slot?: number }
   | { readonly at: 'between'; readonly job: number; readonly token: string }
   | { readonly at: 'end'; readonly ender: Ender };
 
@@ -114,19 +114,23 @@ export function cancelProcess(world: World): Process {
         const job = world.readJob(read, id);
         if (job?.status === 'queued' || (job?.status === 'running' && job.cancelRequested === undefined))
           may(`cancel reads job ${id}`, (hands) =>
-            keep(hands, { at: 'write', job: id, ...(job.status === 'running' && { token: job.token }) }),
+            keep(hands, {
+              at: 'write',
+              job: id,
+              ...(job.status === 'running' && { token: job.token, slot: job.slot }),
+            }),
           );
       }
       return;
     }
     if (state.at === 'write') {
-      const { job: id, token } = state;
+      const { job: id, token, slot = 0 } = state;
       mayCommit(world, read, may, me, `cancel of job ${id} is written`, (hands, commit) => {
         const now = world.now(hands.read, id);
         const written = commit(
           token === undefined
             ? world.p.cancelQueued(world.jobOf(id, { status: 'queued' }), 'somebody', now)
-            : world.p.requestCancel(world.jobOf(id, { status: 'running', token }) as RunningJob, 'somebody', now),
+            : world.p.requestCancel(world.jobOf(id, { status: 'running', token, slot }) as RunningJob, 'somebody', now),
         );
         // Refused: the job is read again, which is how a cancel begins.
         keep(hands, written.done && token !== undefined ? { at: 'between', job: id, token } : undefined);

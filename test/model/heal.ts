@@ -52,7 +52,8 @@ export class Healer {
     const first = this.#goOn(dead.slice());
     if (!this.#settled.add(first)) return undefined;
     let now = first;
-    for (let sweeps = 0; sweeps < 2; sweeps++) now = this.#goOn(this.#dispatch(this.#sweep(this.#pass(now))));
+    for (let sweeps = 0; sweeps < this.#world.p.ways.sweeps; sweeps++)
+      now = this.#goOn(this.#dispatch(this.#sweep(this.#pass(now))));
     return this.#stuck(now);
   }
 

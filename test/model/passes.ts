@@ -1,5 +1,5 @@
 /** The dispatch pass (functions/pass.ts) as a step machine: each read and each conditional write is one step. */
-import type { Board, QueueRow } from '../../core/job.ts';
+import { type Board, isEnded, type QueueRow } from '../../core/job.ts';
 import { claimParts } from '../../core/table.ts';
 import type { Hands, Process } from './engine.ts';
 import { blocked, type Execution, type Ghost, type Torn, type View, type World } from './world.ts';
@@ -136,6 +136,7 @@ export function passProcess(world: World, n: number): Process {
         keep(hands, begin(world, viewOf(world, board), world.runnable(hands.read, board), pending));
       });
     }
+    if (world.p.ways.boardLags && pass === undefined) lags();
     if (!pass) return;
     for (const { job, token } of pass.pending) {
       const pending = pass.pending.filter((other) => other.job !== job);
@@ -231,6 +232,22 @@ export function passProcess(world: World, n: number): Process {
             keep(hands, { ...pass, at: 'dead', row: row.id });
           // An idle pass is one that is about to read the board.
           else keep(hands, pass.pending.length ? { at: 'board', pending: pass.pending } : undefined);
+        });
+      }
+    }
+
+    function lags(): void {
+      for (const type of world.lock.keys()) {
+        const gone = world.ids.find((id) => {
+          const job = world.readJob(read, id);
+          return job && isEnded(job) && world.spec(id).type === type;
+        });
+        if (gone === undefined) continue;
+        may(`${name} reads a board where job ${gone} still holds its lock`, (hands) => {
+          const board = world.readBoard(hands.read);
+          const since = world.runnable(hands.read, board);
+          const locks = [...new Set([...board.locks.map((lock) => lock.type), type])];
+          keep(hands, begin(world, { slots: viewOf(world, board).slots, locks }, since));
         });
       }
     }

@@ -5,6 +5,7 @@
  * claimed and its body begins; a body's last write is done, its handler returns and the execution sees it.
  */
 import { refusedSegment } from '../../core/ending.ts';
+import { revoked } from '../../core/job.ts';
 import { closed } from './enders.ts';
 import type { Hands, Process } from './engine.ts';
 import { type Execution, type Ghost, type Invocation, invocationMs, type Torn, type World } from './world.ts';
@@ -149,6 +150,13 @@ export function runnerProcess(world: World, id: number): Process {
           if (written.done) becomes(hands, { logged: true });
           else end(hands, 'Fault');
         });
+      // A watch is stopped before its handler returns: else Lambda thaws it in the next job of its environment.
+      for (const other of world.p.ways.watchThaws ? world.ids : [])
+        if (other !== id && world.spec(other).type === type && world.readRun(read, other)?.token === revoked)
+          may(`the watch of job ${other} kills ${who}`, (hands) => {
+            hands.violate('a watch killed the process of another job');
+            end(hands, 'Runtime.ExitError');
+          });
       const clock = () => read(world.clock[id - 1] as number) as number;
       if (run !== undefined && (run.token !== token || (run.cancelAt !== undefined && clock() > 0)))
         may(`the watch kills ${who}`, (hands) => end(hands, 'Runtime.ExitError'));
@@ -166,6 +174,7 @@ export function runnerProcess(world: World, id: number): Process {
 export function clockProcess(world: World, id: number): Process {
   const me = world.clock[id - 1] as number;
   return (read, may) => {
+    if (world.p.ways.lockExpires) expires();
     const clock = read(me) as number;
     if (clock === 3) return;
     const job = world.readJob(read, id);
@@ -178,6 +187,12 @@ export function clockProcess(world: World, id: number): Process {
     const { slots, locks } = world.readBoard(read);
     if ([...slots, ...locks].some((hold) => hold.job === id))
       may(`the deadline of job ${id} passes`, (hands) => hands.write(me, 2));
+
+    function expires(): void {
+      const lock = world.lock.get(world.spec(id).type) as number;
+      if (world.readBoard(read).locks.some((held) => held.job === id))
+        may(`the lock of job ${id} expires`, (hands) => hands.write(lock, undefined));
+    }
   };
 }
 

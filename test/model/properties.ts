@@ -27,7 +27,7 @@ export function properties(world: World): readonly Property[] {
               hold.job === id && hold.token === token;
             const { slots, locks } = world.readBoard(read);
             if (!slots.some(holds)) return 'a body ran without a slot';
-            if (!scenario.types[world.spec(id).type]?.concurrent && !locks.some(holds))
+            if (world.p.ways.locks && !scenario.types[world.spec(id).type]?.concurrent && !locks.some(holds))
               return 'a body ran without its lock';
           }
           return undefined;

@@ -56,8 +56,12 @@ export function sweepProcess(world: World): Process {
         return free(state);
       case 'start':
         may(`sweep starts the execution of job ${state.job}, or finds it`, (hands) => {
+          const missing = !world.executions(hands.read, state.job).some(({ token }) => token === state.token);
+          if (missing && world.p.ways.sweepEndsUnstarted)
+            return keep(hands, { at: 'end', ender: ender(state.job, state.token, null) });
           const execution = ensureStarted(world, hands, state.job, state.token);
-          if (execution.at === 'closed') keep(hands, { at: 'end', ender: ender(state.job, state.token, null) });
+          if (execution.at === 'closed' && world.p.ways.sweepEndsClosed)
+            keep(hands, { at: 'end', ender: ender(state.job, state.token, null) });
           else keep(hands, undefined);
         });
         return;
@@ -142,7 +146,7 @@ export function sweepProcess(world: World): Process {
         may(`sweep reads job ${id}`, (hands) =>
           looked(hands, { ...state, job: world.readJob(hands.read, id) ?? null }),
         );
-      if (state.run === undefined && (state.job !== undefined || !world.p.sweepReadsJobFirst))
+      if (state.run === undefined && (state.job !== undefined || !world.p.ways.sweepReadsJobFirst))
         may(`sweep reads run ${id}`, (hands) =>
           looked(hands, { ...state, run: world.readRun(hands.read, id) ?? null }),
         );
@@ -150,7 +154,7 @@ export function sweepProcess(world: World): Process {
 
     function free(state: Extract<Sweep, { at: 'free' }>): void {
       const { hold, slots, locks } = state;
-      if (world.p.sweepChecksJob) {
+      if (world.p.ways.sweepChecksJob) {
         mayCommit(world, read, may, me, `sweep releases what job ${hold.job} held`, (hands, commit) => {
           commit(
             world.p.releaseLeft(

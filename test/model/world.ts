@@ -66,6 +66,11 @@ export type Fault =
   /** A transaction's writes become visible one after the other (DynamoDB: read-committed against Query). */
   | 'torn';
 
+/** `true` may become `false`. */
+const widened = <T extends Record<string, boolean | number>>(
+  ways: T,
+): { readonly [way in keyof T]: T[way] extends number ? number : boolean } => ways as never;
+
 /** Everything that decides or writes, so that a mutant can replace one of them. */
 export const protocol = {
   ...table,
@@ -77,14 +82,33 @@ export const protocol = {
   isOver,
   inspect,
   inspectRow,
-  /** The sweep reads the run after the job: one that it saw before may have begun a segment since. */
-  sweepReadsJobFirst: true as boolean,
-  /** The sweep releases together with a check that the job still is what it saw. */
-  sweepChecksJob: true as boolean,
-  /** An end that finds its job settled reads the run again: what it read before may have begun a segment since. */
-  endReadsAgain: true as boolean,
+  ways: widened({
+    /** The sweep reads the run after the job: one that it saw before may have begun a segment since. */
+    sweepReadsJobFirst: true,
+    /** The sweep releases together with a check that the job still is what it saw. */
+    sweepChecksJob: true,
+    /** A closed execution ends its job. */
+    sweepEndsClosed: true,
+    /** A missing execution ends its job, instead of being started. */
+    sweepEndsUnstarted: false,
+    /** An end that finds its job settled reads the run again: what it read before may have begun a segment since. */
+    endReadsAgain: true,
+    /** There are locks at all. */
+    locks: true,
+    lockExpires: false,
+    /** A watch outlives its invocation and kills the next one in the same environment. */
+    watchThaws: false,
+    /** The board comes from an index, which may show a lock that is free by now. */
+    boardLags: false,
+    /** How many sweeps there are until everything must be healed. */
+    sweeps: 2,
+  }),
 };
-export type Protocol = typeof protocol;
+export type Ways = { readonly [way in keyof typeof protocol.ways]: (typeof protocol.ways)[way] };
+export type Protocol = Omit<typeof protocol, 'ways'> & { readonly ways: Ways };
+
+/** What a mutant does otherwise. */
+export type Changed = Partial<Omit<Protocol, 'ways'>> & { readonly ways?: Partial<Ways> };
 
 export interface Execution {
   readonly token: string;
@@ -146,9 +170,9 @@ export class World {
   readonly faults: number;
   readonly torn: number;
 
-  constructor(scenario: Scenario, changed: Partial<Protocol> = {}) {
+  constructor(scenario: Scenario, { ways, ...changed }: Changed = {}) {
     this.scenario = scenario;
-    this.p = { ...protocol, ...changed };
+    this.p = { ...protocol, ...changed, ways: { ...protocol.ways, ...ways } };
     this.ids = scenario.jobs.map((_, i) => i + 1);
     const part = (name: string) => this.parts.push(name) - 1;
     const place = (key: table.NewJob | { readonly pk: string; readonly sk: string }, name: string) => {
@@ -325,6 +349,8 @@ export class World {
         JSON.stringify(before) !== JSON.stringify(after)
       )
         hands.violate('a final job changed');
+      if (after?.['status'] === 'failed' && this.#isUntroubled(hands, after['type'] as string))
+        hands.violate('a job failed though nothing had gone wrong');
       if (tear && (tear.mask & (1 << i)) === 0) rest.push([part, after]);
       else hands.write(part, after);
     }
@@ -335,6 +361,10 @@ export class World {
       hands.write(this.torn, { by: tear.by, rest } satisfies Torn);
     }
     return written;
+  }
+
+  #isUntroubled(hands: Hands, type: string): boolean {
+    return !this.scenario.types[type]?.retired && hands.read(this.faults) === this.scenario.faults;
   }
 
   /** Of a job that has ended and holds nothing the time does not matter any more. */
@@ -407,7 +437,7 @@ const idle = new Set([
 ]);
 /** What is left to be decided by an ended job, and by a run whose token was taken away. */
 const ofEnded = new Set(['pk', 'sk', 'id', 'type', 'status', 'token', 'slot', 'ends', 'finished']);
-const ofRevoked = new Set(['pk', 'sk', 'id', 'type', 'token', 'open', 'deadline']);
+const ofRevoked = new Set(['pk', 'sk', 'id', 'type', 'token', 'segment', 'open', 'deadline', 'end']);
 
 /**
  * An item as far as anything decides by it. That a run was asked to stop counts, and not when. Deadlines are honest
