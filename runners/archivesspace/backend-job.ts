@@ -15,6 +15,8 @@ export class NoAnswer extends Error {}
 
 /** Longest part of an unexpected answer that is shown, in characters. */
 const shownCharacters = 300;
+/** Below what the runners' client takes as an answer (runners/sdk/archivesspace.ts). */
+const mostFileBytes = 60 * 1024 * 1024;
 /** A look that takes longer is given up; the next one asks again. */
 const lookTimeoutMs = 60_000;
 
@@ -132,14 +134,25 @@ export async function listFiles(session: Session, uri: string): Promise<readonly
   return [...(body as number[])].sort((a, b) => a - b);
 }
 
-/** One file, whole. Throws `NoAnswer`. */
+/** One file, whole. Throws `NoAnswer`, and an Error for staff when it is too large. */
 export async function readFile(session: Session, uri: string, id: number): Promise<Uint8Array> {
   const response = await mustAnswer(session, `${uri}/output_files/${id}`);
+  const chunks: Uint8Array[] = [];
+  let size = 0;
   try {
-    return new Uint8Array(await response.arrayBuffer());
+    for await (const chunk of response.body ?? []) {
+      size += chunk.length;
+      if (size > mostFileBytes) break;
+      chunks.push(chunk);
+    }
   } catch (error) {
     throw new NoAnswer(`File ${id} of ${uri} could not be read: ${messageOf(error)}`);
   }
+  if (size > mostFileBytes)
+    throw new Error(
+      `ArchivesSpace has done the job, but its file ${id} has more than ${mostFileBytes} bytes and stays there: ${uri}/output_files/${id}`,
+    );
+  return Buffer.concat(chunks);
 }
 
 /** A page of the records that the job created or changed, newest first. Throws `NoAnswer`. */

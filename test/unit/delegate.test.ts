@@ -236,6 +236,27 @@ describe('what it made', () => {
     expect(files[1]?.bytes).toEqual(bytes);
   });
 
+  test('stays there where it is too large, and the job fails and says so', async () => {
+    const megabyte = new Uint8Array(1024 * 1024);
+    let sent = 0;
+    const endless = new ReadableStream({
+      pull: (stream) => {
+        sent++;
+        stream.enqueue(megabyte);
+      },
+    });
+    const there = backend([completed], {
+      files: { 1: '' },
+      answers: { [`GET ${uri}/output_files/1`]: [new Response(endless)] },
+    });
+
+    const { outcome, reason } = await run(there);
+
+    expect(outcome).toBe('failed');
+    expect(reason).toContain(`has more than 62914560 bytes and stays there: ${uri}/output_files/1`);
+    expect(sent).toBeLessThan(70);
+  });
+
   test('comes over once, where a file could not be read at first', async () => {
     const there = backend([completed], {
       files: { 1: 'one', 2: 'two', 3: 'three' },
