@@ -26,16 +26,18 @@ export class Deploys {
     return retiredMs === undefined || this.#world.scheduler.nowMs < retiredMs + knownForMs;
   }
 
-  /** Deploys now and then, until faults stop; then everything is as it was, but for types that are gone. */
-  come(limit: number): void {
-    const { scheduler, faults } = this.#world;
+  /** The last one: everything is as it was, but for types that are gone. */
+  finish(limit: number): void {
+    this.#world.write([setLimit(limit)]);
+    this.#pause(false);
+  }
+
+  /** Deploys now and then, until faults stop. */
+  come(): void {
+    const { scheduler, faults, invariants } = this.#world;
     const { random } = scheduler;
     const deploy = () => {
-      if (!faults.on) {
-        this.#world.write([setLimit(limit)]);
-        this.#pause(false);
-        return;
-      }
+      if (!faults.on) return;
       scheduler.after(random.between(minuteMs, 12 * minuteMs), deploy);
       const what = random.pick(['limit', 'pause', 'type', 'type'] as const);
       if (what === 'limit') this.#world.write([setLimit(random.integer(1, 4))]);
@@ -44,7 +46,8 @@ export class Deploys {
         scheduler.after(random.between(minuteMs, 3 * minuteMs), () => this.#pause(false));
       }
       if (what !== 'type') return;
-      const type = random.pick(Object.keys(this.#world.types));
+      const queued = [...invariants.rows.values()];
+      const type = random.pick(queued.length > 0 && random.chance(0.5) ? queued : Object.keys(this.#world.types));
       if (this.#registered.has(type) && this.#registered.size > 1) this.#retire(type);
       else if (!this.#registered.has(type)) this.#register(type);
     };

@@ -28,6 +28,7 @@ export const faultKinds = [
   'stopped by operator',
   'execution failed',
   'finish failed',
+  'finish repeated',
   'watch blind',
   'queue row lost',
   'queue row back',

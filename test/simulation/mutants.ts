@@ -225,7 +225,7 @@ export const mutants: readonly Mutant[] = [
         const answer = await sendOf(client)(command);
         const { Item: item } = answer as { Item?: Stored };
         if (process.name !== 'sweep' || item?.['sk']?.S !== 'RUN') return answer;
-        return { Item: { ...item, open: { BOOL: false } } };
+        return { Item: { ...item, deadline: { N: '1' } } };
       }),
   },
   {

@@ -62,11 +62,12 @@ async function run(
   const troubleMs = size * random.between(10, 45) * minuteMs;
   peopleCome(world, troubleMs, size);
   troubleComes(world, troubleMs);
-  if (random.chance(0.3)) world.deploys.come(limit);
+  if (random.chance(0.4)) world.deploys.come();
   world.startSweeps();
   scheduler.after(troubleMs, () => {
     world.trace?.('faults stop');
     faults.on = false;
+    world.deploys.finish(limit);
     healing.start();
   });
 
@@ -127,12 +128,19 @@ function peopleCome(world: World, troubleMs: number, size: number): void {
   const busy = random.chance(0.4);
   for (let bursts = size * random.integer(2, 6); bursts > 0; bursts--) {
     const atMs = random.between(0, troubleMs * 0.9);
-    for (let jobs = busy ? random.integer(8, 20) : random.integer(2, 8); jobs > 0; jobs--) {
+    // All at once, or about as fast as they are done: a slot is often free then, and often about to be.
+    const spanMs = busy ? random.pick([2_000, 15_000]) : 8_000;
+    for (let jobs = busy ? random.integer(4, 12) : random.integer(1, 5); jobs > 0; jobs--) {
       const type = random.pick(busy ? names.slice(0, 2) : names);
-      const plan = planOf(random, world.types[type]?.timeoutMs ?? 0);
-      const quick = { ...plan, kind: 'quick', unitMs: random.integer(1, 300), units: 1 } as const;
-      const given = busy && random.chance(0.85) ? quick : plan;
-      scheduler.after(atMs + random.between(0, busy ? 2_000 : 8_000), () => world.create(type, given));
+      const comesMs = atMs + random.between(0, spanMs);
+      for (let alike = random.integer(1, 2); alike > 0; alike--) {
+        const plan = planOf(random, world.types[type]?.timeoutMs ?? 0);
+        const quick = { ...plan, kind: 'quick', unitMs: random.integer(1, 300), units: 1 } as const;
+        const given = busy && random.chance(0.9) ? quick : plan;
+        scheduler.after(comesMs + random.between(0, 60), () => world.create(type, given));
+      }
+      // Canceled just when it is about to start.
+      if (random.chance(0.1)) scheduler.after(comesMs + random.between(0, 500), () => cancelOldest(world));
     }
   }
   for (let cancels = size * random.integer(2, 10); cancels > 0; cancels--) {
@@ -144,6 +152,11 @@ function peopleCome(world: World, troubleMs: number, size: number): void {
       if (random.chance(0.3)) scheduler.after(random.between(0, 2_000), () => world.cancel(id));
     });
   }
+}
+
+function cancelOldest(world: World): void {
+  const oldest = Math.min(...world.invariants.rows.keys());
+  if (world.invariants.jobs.get(oldest)?.status === 'queued') world.cancel(oldest);
 }
 
 /** What happens to the service from outside, besides what its requests meet. */

@@ -197,6 +197,8 @@ export class World {
       const { error, ...ref } = payload as unknown as RunRef & { error?: { Error: string; Cause: string } };
       const witness = { ...(error && { error: error.Error, cause: error.Cause }) };
       this.#finisher(ref, witness, (end) => answered(resultOf(end)));
+      if (this.faults.hit('finish repeated', 0.1))
+        this.scheduler.after(this.scheduler.random.between(0, 60), () => this.#finisher(ref, witness, () => {}));
     };
   }
 
