@@ -194,6 +194,8 @@ describe('an issuer that cannot be trusted or asked', () => {
     ['answers without end', jwks, { body: `{"keys":[],"x":"${'x'.repeat(300_000)}"}` }],
   ])('%s', async (_, path, answer) => {
     issuer.instead.set(path ?? '', answer);
+    // What a redirect would find is good.
+    issuer.instead.set('/other', { body: JSON.stringify({ issuer: issuer.url, jwks_uri: `${issuer.url}${jwks}` }) });
     const tokens = new Tokens(settings());
 
     expect(await refused(tokens, good())).toBeInstanceOf(IssuerUnavailable);
