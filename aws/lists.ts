@@ -1,8 +1,8 @@
-import { type AttributeValue, BatchGetItemCommand } from '@aws-sdk/client-dynamodb';
+import { type AttributeValue, BatchGetItemCommand, QueryCommand } from '@aws-sdk/client-dynamodb';
 import { marshall, unmarshall } from '@aws-sdk/util-dynamodb';
 import { Fault } from '../core/errors.ts';
 import { fromItem, isEnded, type Job, type RunningJob } from '../core/job.ts';
-import { keys, partition } from '../core/table.ts';
+import { keys, partition, queuePartition, queuePlace } from '../core/table.ts';
 import type { Item } from '../core/writes.ts';
 import { query, type Table } from './dynamo.ts';
 import { readBoard } from './reads.ts';
@@ -111,4 +111,28 @@ async function readIndex(table: Table, repo: number): Promise<readonly Listed[]>
     found.push({ id, status, mtime, ...(finished !== undefined && { finished }) });
   }
   return found;
+}
+
+/**
+ * How many queued jobs of all types and repositories are older than this one (ArchivesSpace: `queue_position`, from 0),
+ * by the small entries of the index, which may be a moment behind.
+ */
+export async function countQueuedBefore(table: Table, id: number): Promise<number> {
+  let count = 0;
+  let start: Record<string, AttributeValue> | undefined;
+  do {
+    const page = await table.client.send(
+      new QueryCommand({
+        TableName: table.name,
+        IndexName: 'by-repo',
+        KeyConditionExpression: 'gpk = :p AND gsk < :s',
+        ExpressionAttributeValues: { ':p': { S: queuePartition }, ':s': { S: queuePlace(id).gsk } },
+        Select: 'COUNT',
+        ...(start && { ExclusiveStartKey: start }),
+      }),
+    );
+    count += page.Count ?? 0;
+    start = page.LastEvaluatedKey;
+  } while (start);
+  return count;
 }

@@ -142,19 +142,6 @@ export async function readTypes(table: Table): Promise<readonly Omit<RegisteredT
   return types.map((item) => fromItem<Omit<RegisteredType, 'dispatch'>>(item));
 }
 
-/** How many queued jobs of any type are older than this one (ArchivesSpace: `queue_position`, from 0). Counts keys. */
-export async function countQueuedBefore(table: Table, types: readonly string[], id: number): Promise<number> {
-  const counts = await Promise.all(
-    types.map(async (type) => {
-      const { pk, sk } = keys.queue(type, id);
-      let count = 0;
-      for await (const _row of query(table, pk, { to: sk })) count++;
-      return count;
-    }),
-  );
-  return Math.max(0, counts.reduce((sum, count) => sum + count, 0) - 1);
-}
-
 /** Jobs by id, in the order of the ids; ids that no job has are passed over. */
 export async function readJobs(table: Table, ids: readonly number[]): Promise<readonly Job[]> {
   const jobs = await Promise.all(ids.map((id) => readJob(table, id)));

@@ -9,7 +9,13 @@ import type { Handler } from './http.ts';
 const mostBytes = 4 * 1024 * 1024;
 const linkSeconds = 60;
 /** What a browser shows without running anything of it. Whatever else a file calls itself, it is bytes. */
-const harmless = new Set(['text/plain', 'text/csv', 'text/tab-separated-values', 'application/pdf', 'application/json']);
+const harmless = new Set([
+  'text/plain',
+  'text/csv',
+  'text/tab-separated-values',
+  'application/pdf',
+  'application/json',
+]);
 
 /** GET /repositories/:repo_id/jobs/:id/output_files/:file_id: the file, always as an attachment under its own name. */
 export const outputFile =

@@ -1,6 +1,6 @@
 import type { Table } from '../../aws/dynamo.ts';
-import type { Live } from '../../aws/lists.ts';
-import { countQueuedBefore, readParams, readRun } from '../../aws/reads.ts';
+import { countQueuedBefore, type Live } from '../../aws/lists.ts';
+import { readParams, readRun } from '../../aws/reads.ts';
 import { isEnded, type Job } from '../../core/job.ts';
 import { type KnownType, parsedSchema } from './types.ts';
 
@@ -32,9 +32,7 @@ export async function wireJob(
   const known = types.get(job.type);
   const [params, position, run] = await Promise.all([
     readParams(table, job),
-    job.status !== 'queued'
-      ? undefined
-      : (positions?.get(job.id) ?? countQueuedBefore(table, [...types.keys()], job.id)),
+    job.status !== 'queued' ? undefined : (positions?.get(job.id) ?? countQueuedBefore(table, job.id)),
     job.status === 'running' ? readRun(table, job) : undefined,
   ]);
   return {
