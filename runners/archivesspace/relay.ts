@@ -1,5 +1,4 @@
 /** Brings over what a job in ArchivesSpace has said and made. Each part remembers how far it is, so that nothing comes twice. */
-import { isRecordUri } from '../../archivesspace/paths.ts';
 import type { JobContext } from '../sdk/context.ts';
 import { listFiles, readFile, readLog, readRecords } from './backend-job.ts';
 import { describeOutput } from './output-file.ts';
@@ -83,9 +82,13 @@ export async function relayRecords(ctx: JobContext, progress: Progress, save: ()
   for (let page = first.lastPage - progress.records; page >= 1; page--) {
     const { refs } = page === 1 ? first : await readRecords(ctx, progress.uri, page);
     for (const ref of refs.toReversed()) {
-      if (isRecordUri(ref)) note(ref);
-      else
+      try {
+        note(ref);
+      } catch (error) {
+        // What is no URI of a record; the top container linker is said to list such.
+        if (!(error instanceof TypeError)) throw error;
         ctx.log(`ArchivesSpace lists what is no record among those of its job: ${JSON.stringify(ref.slice(0, 100))}`);
+      }
     }
     progress.records++;
     await save();
