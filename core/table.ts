@@ -24,6 +24,7 @@
  * Index `by-repo` (gpk REPO#<repo>, gsk <status>#<id>): jobs, in ArchivesSpace's order of status, then id. In it also
  * the queue rows of all types (gpk QUEUE, gsk <id>): how many are older than a job is one query of small entries.
  * Items that expire are in files of their own: core/uploads.ts, core/idempotency.ts, core/login-attempts.ts.
+ * So are what stays of a deleted job: core/deletion.ts.
  * What a runner writes is below RUN#<type>#, so that its role can name its own types (design 3.10). It bears the run's
  * token and counts only with the job's own token and up to the ends that the job recorded.
  *
