@@ -38,7 +38,7 @@ export class Deploys {
     const { random } = scheduler;
     const deploy = () => {
       if (!faults.on) return;
-      scheduler.after(random.between(minuteMs, 12 * minuteMs), deploy);
+      scheduler.after(random.between(minuteMs / 6, 6 * minuteMs), deploy);
       const what = random.pick(['limit', 'pause', 'type', 'type'] as const);
       if (what === 'limit') this.#world.write([setLimit(random.integer(1, 4))]);
       if (what === 'pause') {
@@ -47,7 +47,7 @@ export class Deploys {
       }
       if (what !== 'type') return;
       const queued = [...invariants.rows.values()];
-      const type = random.pick(queued.length > 0 && random.chance(0.5) ? queued : Object.keys(this.#world.types));
+      const type = random.pick(queued.length > 0 ? queued : Object.keys(this.#world.types));
       if (this.#registered.has(type) && this.#registered.size > 1) this.#retire(type);
       else if (!this.#registered.has(type)) this.#register(type);
     };

@@ -1,4 +1,6 @@
+import type { Hold } from '../../core/job.ts';
 import { scrubJobs } from '../../core/limits.ts';
+import type { Invariants } from './invariants.ts';
 import type { World } from './world.ts';
 
 /** Two sweeps, and the time they take. */
@@ -55,7 +57,7 @@ export class Healing {
     };
 
     for (const [id] of invariants.rows) {
-      if (!invariants.mayRun(id)) continue;
+      if (!mayRun(invariants, id)) continue;
       const job = invariants.jobs.get(id);
       if (job?.status !== 'queued') continue;
       if (job.submitted > this.#startedMs + healMs) this.#probes.add(id);
@@ -65,7 +67,7 @@ export class Healing {
     }
     // The sweep compares a slice of the jobs each time.
     const roundMs = Math.ceil(invariants.jobs.size / scrubJobs) * 60_000;
-    for (const hold of invariants.leftovers(marginMs))
+    for (const hold of leftovers(invariants, now))
       held('heals within two sweeps', `job ${hold.job} has ended and holds its slot or lock`, healMs);
     for (const job of invariants.jobs.values()) {
       if (job.status === 'queued' && !invariants.rows.has(job.id))
@@ -86,4 +88,26 @@ export class Healing {
     const rows = [...invariants.rows.values()].some((type) => invariants.settings?.types[type]);
     this.isDone = this.#left < 0 && !live && !open && !rows && invariants.slots.size + invariants.locks.size === 0;
   }
+}
+
+/** Whether a queued job could be started now. Written apart from core/dispatch.ts. */
+function mayRun(on: Invariants, id: number): boolean {
+  const type = on.rows.get(id);
+  const { settings } = on;
+  if (type === undefined || !settings || settings.paused) return false;
+  const options = settings.types[type];
+  if (!options) return true;
+  if (options.retired !== undefined) return true;
+  if (on.slots.size >= settings.limit) return false;
+  return options.concurrent || (!on.locks.has(type) && ![...on.slots.values()].some((hold) => hold.type === type));
+}
+
+/** Slots and locks of ended jobs whose body cannot be running any more. */
+function leftovers(on: Invariants, nowMs: number): Hold[] {
+  const holds = [...on.slots.values(), ...on.locks.values()];
+  return holds.filter((hold) => {
+    if (!on.isEnded(hold.job)) return false;
+    const run = on.runs.get(hold.job);
+    return !run?.open || nowMs > (run.deadline ?? 0) + marginMs;
+  });
 }

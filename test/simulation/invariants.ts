@@ -4,6 +4,7 @@ import { unmarshall } from '@aws-sdk/util-dynamodb';
 import type { Hold, Job, Run, Settings } from '../../core/job.ts';
 import { revoked } from '../../core/job.ts';
 import type { Changed, TableRequest } from './database.ts';
+import { Deployed } from './deployed.ts';
 import { Order } from './order.ts';
 import type { Process, Scheduler } from './scheduler.ts';
 import type { RequestObserver } from './table-client.ts';
@@ -29,9 +30,6 @@ export interface Body {
 /** How far two processes' clocks may be apart. */
 const clocksDifferMs = 6_000;
 
-/** A sweep's time, and that of a write it has sent. */
-const longestPassMs = 90_000;
-
 /** Only what the invariants need of a run. */
 type RunFacts = Pick<Run, 'token' | 'segment' | 'open' | 'deadline' | 'graceSeconds' | 'limitAt' | 'end'>;
 
@@ -47,7 +45,7 @@ export class Invariants implements RequestObserver {
   readonly locks = new Map<string, Hold>();
   readonly bodies = new Map<Process, Body>();
   readonly order = new Order();
-  settings: Settings | undefined;
+  readonly deployed: Deployed;
   /** Jobs that ended in this step, and ended ones whose run was written to. */
   readonly ended = new Set<number>();
   readonly touched = new Set<number>();
@@ -59,16 +57,15 @@ export class Invariants implements RequestObserver {
   /** What may have made the run of a token fail. */
   readonly #causes = new Map<string, string[]>();
   readonly #returned = new Set<string>();
-  /** Whether a type is concurrent, also of those that are gone. */
-  readonly #known = new Map<string, boolean>();
-  /** When a type was last seen to be retired. */
-  readonly #retiredMs = new Map<string, number>();
-  #limitBefore = 0;
-  #loweredMs = 0;
   #checks = 0;
 
   constructor(scheduler: Scheduler) {
     this.#scheduler = scheduler;
+    this.deployed = new Deployed(() => scheduler.nowMs);
+  }
+
+  get settings(): Settings | undefined {
+    return this.deployed.settings;
   }
 
   get checks(): number {
@@ -110,7 +107,7 @@ export class Invariants implements RequestObserver {
     this.#checks += 5;
     // A body ends with its process, and when Lambda freezes it.
     for (const process of bodies.keys()) if (process.state !== 'running') bodies.delete(process);
-    const limit = this.#limit();
+    const limit = this.deployed.limit(slots.size);
     if (slots.size > limit) this.violate('the limit', `${slots.size} slots at ${limit}`);
     if (bodies.size > limit) this.violate('the limit', `${bodies.size} bodies at ${limit}`);
     if (bodies.size === 0) return;
@@ -123,7 +120,7 @@ export class Invariants implements RequestObserver {
           'slot held until the body ended',
           `job ${body.job} runs, and its slot is not held by ${body.token}`,
         );
-      if (this.#isConcurrent(body.type)) continue;
+      if (this.deployed.isConcurrent(body.type)) continue;
       if (running.has(body.type)) this.violate('one of a type', `two bodies of ${body.type} run`);
       running.add(body.type);
       if (locks.get(body.type)?.token !== body.token)
@@ -148,7 +145,7 @@ export class Invariants implements RequestObserver {
       } else if (pk.startsWith('RUN#')) {
         const id = Number(pk.slice(pk.lastIndexOf('#') + 1));
         if (sk === 'RUN') this.#run(id, (after ? unmarshall(after) : { token: revoked }) as RunFacts);
-        if (this.#isEnded(id)) this.touched.add(id);
+        if (this.isEnded(id)) this.touched.add(id);
       }
     }
     // After the whole transaction: what belongs together is there together.
@@ -157,7 +154,7 @@ export class Invariants implements RequestObserver {
   }
 
   #board({ sk, before, after }: Changed): void {
-    if (sk === 'SETTINGS' && after) this.#deployed(unmarshall(after) as Settings);
+    if (sk === 'SETTINGS' && after) this.deployed.write(unmarshall(after) as Settings);
     if (sk.startsWith('SLOT#')) {
       const n = Number(sk.slice(5));
       if (before && after) this.violate('owners, never a count', `slot ${n} was taken while it was held`);
@@ -170,31 +167,6 @@ export class Invariants implements RequestObserver {
       else this.locks.delete(sk.slice(5));
     }
   }
-
-  #deployed(settings: Settings): void {
-    const before = this.settings;
-    this.settings = settings;
-    if (before && before.limit > settings.limit) {
-      this.#limitBefore = Math.max(before.limit, this.#limitBefore);
-      this.#loweredMs = this.#scheduler.nowMs;
-    }
-    for (const [name, type] of Object.entries(settings.types)) {
-      this.#known.set(name, type.concurrent);
-      if ((type.retired ?? before?.types[name]?.retired) !== undefined)
-        this.#retiredMs.set(name, this.#scheduler.nowMs);
-    }
-  }
-
-  /** A limit that was lowered takes nobody's slot away, and a pass that saw the old one may still be claiming by it. */
-  #limit(): number {
-    const limit = this.settings?.limit ?? 0;
-    if (this.#limitBefore <= limit) return limit;
-    if (this.#scheduler.nowMs > this.#loweredMs + longestPassMs)
-      this.#limitBefore = Math.min(this.#limitBefore, this.slots.size);
-    return Math.max(limit, this.#limitBefore);
-  }
-
-  #isConcurrent = (type: string) => this.#known.get(type) ?? false;
 
   #run(id: number, run: RunFacts): void {
     this.runs.set(id, run);
@@ -236,7 +208,7 @@ export class Invariants implements RequestObserver {
   #running(job: Job & { status: 'running' }): void {
     if (this.slots.get(job.slot)?.token !== job.token)
       this.violate('a running job holds its slot', `job ${job.id} does not hold slot ${job.slot}`);
-    if (!this.#isConcurrent(job.type) && this.locks.get(job.type)?.token !== job.token)
+    if (!this.deployed.isConcurrent(job.type) && this.locks.get(job.type)?.token !== job.token)
       this.violate("a running job holds its type's lock", `job ${job.id} does not hold the lock of ${job.type}`);
   }
 
@@ -255,11 +227,7 @@ export class Invariants implements RequestObserver {
         return;
       case 'failed':
         if (after.failure?.kind === 'unregistered_type') {
-          const retiredMs = this.#retiredMs.get(after.type) ?? Number.NEGATIVE_INFINITY;
-          const wasRetired =
-            this.settings?.types[after.type]?.retired !== undefined ||
-            this.#scheduler.nowMs < retiredMs + longestPassMs;
-          if (before?.status !== 'queued' || !wasRetired)
+          if (before?.status !== 'queued' || !this.deployed.isRetired(after.type))
             this.violate('a job ends for a reason', `job ${id}: its type is registered`);
           return;
         }
@@ -287,7 +255,7 @@ export class Invariants implements RequestObserver {
     this.violate('owners, never a count', `a slot or lock is held for job ${hold.job} by a token that is not its own`);
   }
 
-  #isEnded(id: number): boolean {
+  isEnded(id: number): boolean {
     const status = this.jobs.get(id)?.status;
     return status !== undefined && status !== 'queued' && status !== 'running';
   }
@@ -314,31 +282,5 @@ export class Invariants implements RequestObserver {
     if (error instanceof ConditionalCheckFailedException) this.order.refused(process, request, []);
     const isRead = request.kind === 'GetItem' || request.kind === 'Query';
     if (process.token && isRead) this.mayFail(process.token, `a read failed: ${String(error)}`);
-  }
-
-  // ---------------------------------------------------------------- healing
-
-  /** What keeps a job that may run from running: undefined when it may run now. Written apart from core/dispatch.ts. */
-  mayRun(id: number): boolean {
-    const type = this.rows.get(id);
-    const { settings } = this;
-    if (type === undefined || !settings || settings.paused) return false;
-    const options = settings.types[type];
-    if (!options) return true;
-    if (options.retired !== undefined) return true;
-    if (this.slots.size >= settings.limit) return false;
-    return (
-      options.concurrent || (!this.locks.has(type) && ![...this.slots.values()].some((hold) => hold.type === type))
-    );
-  }
-
-  /** Slots and locks of ended jobs whose body cannot be running any more. */
-  leftovers(marginMs: number): Hold[] {
-    const holds = [...this.slots.values(), ...this.locks.values()];
-    return holds.filter((hold) => {
-      if (!this.#isEnded(hold.job)) return false;
-      const run = this.runs.get(hold.job);
-      return !run?.open || this.#scheduler.nowMs > (run.deadline ?? 0) + marginMs;
-    });
   }
 }

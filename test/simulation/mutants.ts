@@ -1,136 +1,32 @@
-import type { DynamoDBClient, TransactWriteItem } from '@aws-sdk/client-dynamodb';
-import { TransactionCanceledException } from '@aws-sdk/client-dynamodb';
+import { TransactionCanceledException, type TransactWriteItem } from '@aws-sdk/client-dynamodb';
 import {
   DescribeExecutionCommand,
   ExecutionAlreadyExists,
   ExecutionDoesNotExist,
-  type SFNClient,
   StartExecutionCommand,
 } from '@aws-sdk/client-sfn';
-import type { SQSClient } from '@aws-sdk/client-sqs';
-import type { Witness } from '../../core/ending.ts';
-import type { Board } from '../../core/job.ts';
-import type { RunRef } from '../../functions/end.ts';
+import { counter } from './counter.ts';
 import type { Definition } from './execution.ts';
 import type { Stored } from './expressions.ts';
-import type { StartWatch } from './harness.ts';
-import type { Process } from './scheduler.ts';
-import type { World } from './world.ts';
-
-/** A bug, planted around the service's own code. */
-export interface Mutant {
-  readonly name: string;
-  readonly table?: (client: DynamoDBClient, process: Process, world: World) => DynamoDBClient;
-  readonly machine?: (client: SFNClient, process: Process) => SFNClient;
-  readonly doorbell?: (client: SQSClient) => SQSClient;
-  readonly definition?: (definition: Definition) => Definition;
-  readonly watch?: (watch: StartWatch) => StartWatch;
-  /** In the finisher's place of `endRun`. */
-  readonly end?: (
-    world: World,
-    ref: RunRef,
-    witness: Witness | undefined,
-    end: (witness: Witness | undefined) => Promise<Board>,
-  ) => Promise<Board>;
-  readonly eachMinute?: (world: World) => void;
-  readonly noSweep?: boolean;
-  readonly noEvents?: boolean;
-}
-
-export const healthy: Mutant = { name: 'none' };
-
-// ---------------------------------------------------------------- tools
-
-type Part = {
-  Key?: Stored;
-  Item?: Stored;
-  ConditionExpression?: string;
-  UpdateExpression?: string;
-  ExpressionAttributeNames?: Record<string, string>;
-  ExpressionAttributeValues?: Stored;
-};
-interface Command {
-  readonly input: object;
-}
-type Send = (command: Command) => Promise<object>;
-
-const clientOf = <T>(send: Send): T => ({ send }) as unknown as T;
-const sendOf = (client: unknown): Send => (client as { send: Send }).send;
-const nameOf = (command: Command) => command.constructor.name.replace(/Command$/, '');
-const remade = (command: Command, input: object): Command =>
-  new (command.constructor as new (input: object) => Command)(input);
-
-/** The writes of a command, to be looked at and changed. */
-function partsOf(name: string, input: object): { kind: string; part: Part }[] {
-  if (name === 'TransactWriteItems')
-    return ((input as { TransactItems?: TransactWriteItem[] }).TransactItems ?? []).flatMap((item) =>
-      Object.entries(item).map(([kind, part]) => ({ kind, part: part as Part })),
-    );
-  const kind = { PutItem: 'Put', UpdateItem: 'Update', DeleteItem: 'Delete' }[name];
-  return kind ? [{ kind, part: input as Part }] : [];
-}
-
-const keyOf = ({ Key, Item }: Part) => `${(Key ?? Item)?.['pk']?.S} ${(Key ?? Item)?.['sk']?.S}`;
-
-/** Takes a write's conditions away, or those of some attributes. */
-function strip(part: Part, attributes?: readonly string[]): void {
-  const names = part.ExpressionAttributeNames ?? {};
-  const kept = (part.ConditionExpression ?? '')
-    .split(' AND ')
-    .filter((term) => attributes && !attributes.some((name) => term.includes(placeholder(names, name))));
-  if (kept.length > 0) part.ConditionExpression = kept.join(' AND ');
-  else delete part.ConditionExpression;
-  const used: readonly string[] =
-    `${part.ConditionExpression ?? ''} ${part.UpdateExpression ?? ''}`.match(/[#:]\w+/g) ?? [];
-  const only = <T>(from: Record<string, T> | undefined) =>
-    Object.fromEntries(Object.entries(from ?? {}).filter(([name]) => used.includes(name)));
-  part.ExpressionAttributeNames = only(part.ExpressionAttributeNames);
-  part.ExpressionAttributeValues = only(part.ExpressionAttributeValues);
-}
-
-const placeholder = (names: Record<string, string>, attribute: string) =>
-  Object.entries(names).find(([, name]) => name === attribute)?.[0] ?? 'no such attribute';
-
-/** Sets what a write's condition or update says of an attribute. */
-const sets = (part: Part, attribute: string) =>
-  new RegExp(`SET .*${placeholder(part.ExpressionAttributeNames ?? {}, attribute)} =`).test(
-    part.UpdateExpression ?? '',
-  );
-
-/** A table client whose writes are changed before they are sent. */
-const rewriting =
-  (change: (part: Part, kind: string, all: readonly { kind: string; part: Part }[], world: World) => void) =>
-  (client: DynamoDBClient, _process: Process, world: World): DynamoDBClient =>
-    clientOf((command) => {
-      const input = structuredClone(command.input);
-      const parts = partsOf(nameOf(command), input);
-      for (const { kind, part } of parts) change(part, kind, parts, world);
-      return sendOf(client)(remade(command, input));
-    });
-
-const isClaim = (all: readonly { kind: string; part: Part }[]) =>
-  all.some(({ kind, part }) => kind === 'Put' && keyOf(part).startsWith('BOARD SLOT#'));
-const isHold = (part: Part) => /^BOARD (SLOT|LOCK)#/.test(keyOf(part));
-const isSegmentClaim = (part: Part) => keyOf(part).endsWith(' RUN') && sets(part, 'claim');
-const isSettle = (part: Part) => keyOf(part).endsWith(' JOB') && sets(part, 'finished') && sets(part, 'ends');
-
-/** Takes away what a token holds, whoever may still run. */
-function freeHoldsOf(world: World, token: string, what = /SLOT|LOCK/): void {
-  const board = [
-    ...[...world.invariants.slots].map(([n, hold]) => [`SLOT#${n}`, hold] as const),
-    ...[...world.invariants.locks].map(([type, hold]) => [`LOCK#${type}`, hold] as const),
-  ];
-  for (const [sk, hold] of board)
-    if (hold.token === token && what.test(sk))
-      world.database.apply({
-        kind: 'DeleteItem',
-        input: { TableName: 'jobs', Key: { pk: { S: 'BOARD' }, sk: { S: sk } } },
-      });
-}
-
-const heldForMs = (world: World, since: number) => world.scheduler.nowMs - since;
-
-// ---------------------------------------------------------------- the mutants
+import {
+  clientOf,
+  freeHoldsOf,
+  heldForMs,
+  isClaim,
+  isHold,
+  isSegmentClaim,
+  isSettle,
+  keyOf,
+  type Mutant,
+  nameOf,
+  type Part,
+  partsOf,
+  remade,
+  rewriting,
+  sendOf,
+  sets,
+  strip,
+} from './planting.ts';
 
 export const mutants: readonly Mutant[] = [
   {
@@ -379,51 +275,4 @@ function withoutCatch({ StartAt, States }: Definition): Definition {
   const run = States['Run'] as Definition['States'][string];
   const Catch = (run.Catch ?? []).filter(({ ErrorEquals }) => !ErrorEquals.includes('States.ALL'));
   return { StartAt, States: { ...States, Run: { ...run, Catch } } };
-}
-
-/** The board as a number: a claim adds one below the limit, and each end takes one away. */
-function counter(): Pick<Mutant, 'table' | 'end'> {
-  const counts = new WeakMap<World, number>();
-  const countOf = (world: World) => counts.get(world) ?? 0;
-  return {
-    table: (client, _process, world) =>
-      clientOf(async (command) => {
-        const input = structuredClone(command.input);
-        const parts = partsOf(nameOf(command), input);
-        const claimed = parts.find(({ kind, part }) => kind === 'Put' && keyOf(part).startsWith('BOARD SLOT#'));
-        if (claimed?.part.Item) {
-          // Where it stands no longer matters: any place that is free.
-          let n = 0;
-          while (world.invariants.slots.has(n)) n++;
-          claimed.part.Item = { ...claimed.part.Item, sk: { S: `SLOT#${n}` }, n: { N: String(n) } };
-          const job = parts[0]?.part;
-          const slot = placeholder(job?.ExpressionAttributeNames ?? {}, 'slot');
-          const value = new RegExp(`${slot} = (:\\w+)`).exec(job?.UpdateExpression ?? '')?.[1];
-          if (job?.ExpressionAttributeValues && value) job.ExpressionAttributeValues[value] = { N: String(n) };
-        }
-        const answer = await sendOf(client)(remade(command, input));
-        if (claimed) counts.set(world, countOf(world) + 1);
-        const pk = (input as Part).ExpressionAttributeValues?.[':p']?.S;
-        if (nameOf(command) !== 'Query' || pk !== 'BOARD') return answer;
-        const { Items: items } = answer as { Items: Stored[] };
-        const counted = Array.from({ length: Math.max(0, countOf(world)) }, (_, n) => ({
-          pk: { S: 'BOARD' },
-          sk: { S: `SLOT#${n}` },
-          n: { N: String(n) },
-          job: { N: '0' },
-          type: { S: '' },
-          token: { S: 'counted' },
-          since: { N: '0' },
-        }));
-        return { Items: [...items.filter((item) => !item['sk']?.S?.startsWith('SLOT#')), ...counted] };
-      }),
-    end: async (world, ref, witness, end) => {
-      const board = await end(witness);
-      const run = world.invariants.runs.get(ref.job);
-      if (witness === undefined && run?.open) return board;
-      freeHoldsOf(world, ref.token);
-      counts.set(world, countOf(world) - 1);
-      return end(witness);
-    },
-  };
 }

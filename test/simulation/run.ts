@@ -1,5 +1,6 @@
 import { parseArgs } from 'node:util';
-import { healthy, mutants } from './mutants.ts';
+import { mutants } from './mutants.ts';
+import { healthy } from './planting.ts';
 import { type Report, simulate } from './simulate.ts';
 
 /**

@@ -2,7 +2,7 @@ import { planOf } from './bodies.ts';
 import type { FaultKind } from './faults.ts';
 import { Healing } from './healing.ts';
 import type { Violation } from './invariants.ts';
-import { healthy, type Mutant } from './mutants.ts';
+import { healthy, type Mutant } from './planting.ts';
 import { Readers } from './readers.ts';
 import { install, type Random, Scheduler } from './scheduler.ts';
 import { type SimulatedType, World } from './world.ts';

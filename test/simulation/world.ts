@@ -1,9 +1,6 @@
 import './silence.ts';
-import type { DynamoDBClient } from '@aws-sdk/client-dynamodb';
-import type { S3Client } from '@aws-sdk/client-s3';
-import { type Doorbell, ring } from '../../aws/doorbell.ts';
+import { ring } from '../../aws/doorbell.ts';
 import { commit, rendered, type Table } from '../../aws/dynamo.ts';
-import type { StateMachine } from '../../aws/executions.ts';
 import { nextId } from '../../aws/reads.ts';
 import type { Witness } from '../../core/ending.ts';
 import type { Board, DispatchType } from '../../core/job.ts';
@@ -18,6 +15,7 @@ import type { Log, Service } from '../../functions/service.ts';
 import { sweepPass } from '../../functions/sweep-pass.ts';
 import { workflow } from '../../infra/workflow.ts';
 import { body, type Plan, type Said } from './bodies.ts';
+import { Clients } from './clients.ts';
 import { Database } from './database.ts';
 import { Deploys } from './deploys.ts';
 import type { Definition, Execution, Invoke } from './execution.ts';
@@ -25,10 +23,9 @@ import { Faults } from './faults.ts';
 import { type Invocation, invoke } from './harness.ts';
 import { Invariants } from './invariants.ts';
 import { type Handler, resultOf, runnerLambda } from './lambda.ts';
-import type { Mutant } from './mutants.ts';
+import type { Mutant } from './planting.ts';
 import { DoorbellQueue, Machine } from './platform.ts';
 import type { Process, ProcessEnd, Scheduler } from './scheduler.ts';
-import { type TableNetwork, tableClient } from './table-client.ts';
 import { Watches } from './watches.ts';
 
 /** A job type of the simulation: what the service knows of it, and what only the runner's Lambda knows. */
@@ -56,8 +53,7 @@ export class World {
   readonly trace: ((line: string) => void) | undefined;
   readonly deploys: Deploys;
   sweeps = 0;
-  readonly #network: TableNetwork;
-  readonly #doorbells: DoorbellQueue;
+  readonly #clients: Clients;
   readonly #watches: Watches;
 
   constructor(
@@ -85,13 +81,6 @@ export class World {
       },
     );
     this.#watches = new Watches(scheduler, this.database, this.faults);
-    this.#network = {
-      scheduler,
-      database: this.database,
-      faults: this.faults,
-      observer: this.invariants,
-      underWay: new Map(),
-    };
     const definition = workflow('aws', finisherArn) as unknown as Definition;
     this.machine = new Machine(
       scheduler,
@@ -100,12 +89,13 @@ export class World {
       this.#invoke(),
       (execution) => this.#closed(execution),
     );
-    this.#doorbells = new DoorbellQueue(
+    const doorbells = new DoorbellQueue(
       scheduler,
       this.faults,
       () => Math.max(1, this.invariants.settings?.limit ?? 1),
       (done) => this.#dispatcher(done),
     );
+    this.#clients = new Clients(this, doorbells);
     this.deploys = new Deploys(this, options.limit);
   }
 
@@ -116,19 +106,19 @@ export class World {
     const { timeoutMs } = functions.api;
     this.#spawn('create', timeoutMs, async (process) => {
       if (!this.deploys.isKnown(type)) return;
-      const table = this.#table(process);
+      const table = this.#clients.table(process);
       const id = await nextId(table);
       const params = JSON.stringify(plan);
       const facts = { id, type, params, repo: 2, owner: 'archivist', correlation: 'c', typeVersion: '1', inputs: [] };
       await commit(table, create({ ...facts, now: Date.now(), apart: params.length > 120 }));
-      await ring(this.#doorbell(process)).catch(() => {});
+      await ring(this.#clients.doorbell(process)).catch(() => {});
     });
   }
 
   cancel(id: number): void {
     this.#spawn('cancel', functions.api.timeoutMs, async (process) => {
       const types = { get: async () => undefined } as unknown as Types;
-      await cancelJob(this.#table(process), this.#doorbell(process), types)(request(id));
+      await cancelJob(this.#clients.table(process), this.#clients.doorbell(process), types)(request(id));
     });
   }
 
@@ -227,8 +217,8 @@ export class World {
           invariants.bodyEnded(process);
         }
       },
-      this.#table(process),
-      { client: this.#files(process), name: 'files' },
+      this.#clients.table(process),
+      { client: this.#clients.files(process), name: 'files' },
       invocation,
       remainingMs,
       this.mutant.watch?.(watch) ?? watch,
@@ -283,8 +273,8 @@ export class World {
 
   #service(process: Process): Service {
     return {
-      table: this.#table(process),
-      machine: this.#machine(process),
+      table: this.#clients.table(process),
+      machine: this.#clients.machine(process),
       log: this.#log(process),
       now: () => Date.now(),
       newToken: () =>
@@ -292,37 +282,8 @@ export class World {
     };
   }
 
-  #table(process: Process): Table {
-    const client = tableClient(this.#network, process);
-    return { client: this.mutant.table?.(client, process, this) ?? client, name: 'jobs' };
-  }
-
-  #machine(process: Process): StateMachine {
-    const client = this.machine.client(process);
-    return {
-      client: this.mutant.machine?.(client, process) ?? client,
-      arn: 'arn:aws:states:us-east-1:1:stateMachine:jobs',
-    };
-  }
-
-  #doorbell(process: Process): Doorbell {
-    const client = this.#doorbells.client(process);
-    return { client: this.mutant.doorbell?.(client) ?? client, queueUrl: 'queue', lanes: 2 };
-  }
-
-  #files(process: Process): S3Client {
-    const send = () =>
-      new Promise((resolve) => {
-        this.scheduler.after(this.scheduler.random.between(5, 60), () => resolve({}), process);
-      });
-    return { send } as unknown as S3Client;
-  }
-
-  /** Requests that are answered at once, for those who look from outside. */
   get outside(): Table {
-    const send = async (command: { readonly input: object }) =>
-      this.database.apply({ kind: command.constructor.name.replace(/Command$/, ''), input: command.input } as never);
-    return { client: { send } as unknown as DynamoDBClient, name: 'jobs' };
+    return this.#clients.outside;
   }
 
   /** Writes at once, as a hand from outside. */
