@@ -66,11 +66,11 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: 'released twice (Solid Queue #761)',
-    what: 'An end that comes again releases again, whoever holds the place by then.',
+    what: 'A run that nobody saw end gives its place up, ends after all, and gives it up once more, without token.',
     scenario: small('B B', 1, 1, 'stop'),
     changed: {
+      judge: (run, witness, now) => ({ ...judge(run, witness, now), ...(!witness && { certain: true }) }),
       releaseSlot: (n, hold) => free(table.releaseSlot(n, hold)),
-      settle: (...to) => free(table.settle(...to)),
     },
   },
   {
