@@ -226,6 +226,20 @@ describe('the files of a job', () => {
     expect((await archivist.get(`${uri}/output_files/1`)).headers.get('content-type')).toBe('application/octet-stream');
   });
 
+  test('a file that a Lambda cannot answer is fetched from the bucket, under its own name', async () => {
+    const uri = await archivist.create('plain_job');
+    const content = 'x'.repeat(4 * 1024 * 1024 + 1);
+    await runThrough(api.service, uri, 'completed', { files: [{ name: 'big "one".xml', content }] });
+    const headers = archivist.headers();
+
+    const answer = await fetch(`${api.service.url}${uri}/output_files/1`, { headers, redirect: 'manual' });
+    expect(answer.status).toBe(303);
+    const file = await fetch(answer.headers.get('location') ?? '');
+
+    expect((await file.text()).length).toBe(content.length);
+    expect(file.headers.get('content-disposition')).toMatch(/^attachment; filename="big _one_.xml"/);
+  });
+
   test.each(['0', '4', '999999999999999'])('file %s, which there is not, is 404', async (file) => {
     expect(await archivist.get(`${await withFiles()}/output_files/${file}`)).toMatchObject({
       status: 404,
