@@ -39,8 +39,8 @@ export const idempotencyKeptMs = 24 * 3_600_000;
 export const maxLanes = 2;
 export const maxThreadCount = 100;
 
-/** Step Functions ends an execution at 25,000 history events; a segment costs five. */
-export const maxSegments = 4_000;
+/** Step Functions ends an execution at 25,000 history events; a segment costs five, one after a wait nine. */
+export const maxSegments = 2_500;
 
 /** How many jobs a sweep compares with their queue rows and slots besides what is on the board. */
 export const scrubJobs = 50;

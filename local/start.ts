@@ -1,20 +1,22 @@
 // `npm start`: the service on this machine, until Ctrl-C.
 import { rmSync } from 'node:fs';
+import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { startService } from './service.ts';
 
-const stateDir = '.local';
 const { values } = parseArgs({
   options: {
     fresh: { type: 'boolean', default: false },
+    state: { type: 'string', default: '.local' },
     verbose: { type: 'boolean', default: false },
     plugin: { type: 'string', multiple: true, default: [] },
     help: { type: 'boolean', default: false },
   },
 });
 if (values.help) {
-  console.log(`npm start                       the service with the example plugin, state kept in ${stateDir}/
+  console.log(`npm start                       the service with the example plugin, state kept in .local/
 npm start -- --fresh            forget what was kept
+npm start -- --state <folder>   keep the state there
 npm start -- --plugin <path>    another plugin's folder as well
 npm start -- --verbose          what the functions print
 PORT, JOB_THREAD_COUNT          other than 8089 and 2
@@ -37,6 +39,8 @@ if (url && !(username && password))
     'ARCHIVESSPACE_URL needs ARCHIVESSPACE_USERNAME and ARCHIVESSPACE_PASSWORD, of a user with the permission become_user.',
   );
 
+// Absolute: the runners' processes have working directories of their own.
+const stateDir = resolve(values.state);
 if (values.fresh) rmSync(stateDir, { recursive: true, force: true });
 const starting = startService({
   jobThreadCount,
@@ -76,7 +80,7 @@ ${
 Users (password = name)            may, in repository 2
   admin                            everything
   archivist                        create, cancel and import
-  manager                          cancel and import
+  manager                          cancel
   data-entry                       create
   viewer                           look
 `

@@ -162,7 +162,7 @@ async function sendItems(
   const report = (count: number) => {
     // The backend goes through the batch in several rounds; the job's progress only goes forward.
     done = Math.max(done, count);
-    ctx.progress(done, before.total, `component ${done} of ${before.total}`);
+    ctx.progress(done, before.total, 'components');
   };
   const start = done;
   report(start);

@@ -82,7 +82,7 @@ describe('a file that can be imported', () => {
       '3/4',
       '4/4',
     ]);
-    expect(recorded.progress.at(-1)).toEqual([4, 4, 'component 4 of 4']);
+    expect(recorded.progress.at(-1)).toEqual([4, 4, 'components']);
   });
 
   test('is not sent again when the job goes on in a new segment', async () => {
@@ -97,7 +97,7 @@ describe('a file that can be imported', () => {
     expect(first.recorded.checkpoints).toEqual([{ files: 1, components: 2, total: 4 }]);
     expect(backend.batches).toHaveLength(1);
     expect(backend.batches[0]?.[0]?.uri).toBe('/repositories/2/resources/import_1f-1-1');
-    expect(second.recorded.progress.at(-1)).toEqual([4, 4, 'component 4 of 4']);
+    expect(second.recorded.progress.at(-1)).toEqual([4, 4, 'components']);
   });
 });
 
