@@ -122,7 +122,15 @@ async function serve(
 const always = { 'cache-control': 'private, must-revalidate, max-age=0', 'x-content-type-options': 'nosniff' };
 
 function replied(reply: Reply): APIGatewayProxyStructuredResultV2 {
-  if ('json' in reply) return answer(200, reply.json, reply.headers);
+  if ('json' in reply) {
+    const whole = answer(200, reply.json, reply.headers);
+    if (fits(whole)) return whole;
+    throw new Refusal({
+      code: 'too_large',
+      message:
+        'The answer would be larger than can be sent. Ask for less at a time: page_size, or fewer ids in id_set.',
+    });
+  }
   if ('unchanged' in reply) return { statusCode: 304, headers: { ...always, etag: reply.unchanged } };
   if ('redirect' in reply) return { statusCode: 303, headers: { ...always, location: reply.redirect } };
   return {
@@ -133,6 +141,12 @@ function replied(reply: Reply): APIGatewayProxyStructuredResultV2 {
     isBase64Encoded: true,
   };
 }
+
+/** Lambda takes answers of 6 MB, with the body as a string of JSON (AWS Lambda quotas). */
+const mostAnswerBytes = 6_000_000;
+/** Escaping makes a string at most six times as long. */
+const fits = ({ body = '' }: APIGatewayProxyStructuredResultV2) =>
+  body.length * 6 < mostAnswerBytes || Buffer.byteLength(JSON.stringify(body)) < mostAnswerBytes;
 
 function answer(
   statusCode: number,

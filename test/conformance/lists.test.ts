@@ -347,6 +347,17 @@ describe('the types', () => {
   });
 });
 
+test('a page that is too large for a Lambda’s answer is refused, and a smaller one given', async () => {
+  const source = 'x'.repeat(120_000);
+  for (let n = 0; n < 52; n++) await archivist.create('plain_job', { source });
+
+  expect(await archivist.get(`${jobs}/active`)).toMatchObject({
+    status: 413,
+    body: { error: expect.stringContaining('page_size') },
+  });
+  expect((await page('page=1&page_size=20')).results).toHaveLength(20);
+});
+
 test('all of this is 200 when nothing of it is to be had', async () => {
   const uri = await archivist.create('plain_job');
   const job = await start(api.service, idOf(uri));
