@@ -38,20 +38,19 @@ export class Deploys {
     const { random } = scheduler;
     const deploy = () => {
       if (!faults.on) return;
-      scheduler.after(random.between(minuteMs / 6, 6 * minuteMs), deploy);
-      const what = random.pick(['limit', 'pause', 'type', 'type'] as const);
-      if (what === 'limit') this.#world.write([setLimit(random.integer(1, 4))]);
-      if (what === 'pause') {
-        this.#pause(true);
-        scheduler.after(random.between(minuteMs, 3 * minuteMs), () => this.#pause(false));
-      }
-      if (what !== 'type') return;
+      scheduler.after(random.between(5_000, 30_000), deploy);
+      // A type that goes while its jobs are queued is what matters; one that has none is forgotten quietly.
       const queued = [...invariants.rows.values()];
-      const type = random.pick(queued.length > 0 ? queued : Object.keys(this.#world.types));
-      if (this.#registered.has(type) && this.#registered.size > 1) this.#retire(type);
-      else if (!this.#registered.has(type)) this.#register(type);
+      if (queued.length > 1 && random.chance(0.2)) this.#retire(random.pick(queued));
+      if (!random.chance(0.05)) return;
+      const what = random.pick(['limit', 'pause', 'type'] as const);
+      if (what === 'limit') this.#world.write([setLimit(random.integer(1, 4))]);
+      if (what === 'type') this.#change(random.pick(Object.keys(this.#world.types)));
+      if (what !== 'pause') return;
+      this.#pause(true);
+      scheduler.after(random.between(minuteMs, 3 * minuteMs), () => this.#pause(false));
     };
-    scheduler.after(random.between(minuteMs, 12 * minuteMs), deploy);
+    scheduler.after(random.between(5_000, 30_000), deploy);
   }
 
   get registered(): readonly string[] {
@@ -67,7 +66,13 @@ export class Deploys {
     this.#retiredMs.delete(type);
   }
 
+  #change(type: string): void {
+    if (this.#registered.has(type)) this.#retire(type);
+    else this.#register(type);
+  }
+
   #retire(type: string): void {
+    if (!this.#registered.has(type) || this.#registered.size < 2) return;
     this.#world.write(retireType(type, owner, this.#world.scheduler.nowMs));
     this.#registered.delete(type);
     this.#retiredMs.set(type, this.#world.scheduler.nowMs);
