@@ -1,5 +1,6 @@
 import { commit, query, type Table } from '../aws/dynamo.ts';
 import { list, type Objects, remove } from '../aws/objects.ts';
+import { readJob } from '../aws/reads.ts';
 import { type Leftover, leftoverKey, leftovers, removeItem } from '../core/deletion.ts';
 import { fromItem } from '../core/job.ts';
 import { inputPrefix, keys, runPrefix } from '../core/table.ts';
@@ -25,7 +26,12 @@ export async function removeLeftovers(
     const leftover = fromItem<Leftover>(item);
     if (!inTime()) return;
     try {
-      if (!(await removeFiles(objects, leftover, inTime)) || !(await removeRun(table, leftover, inTime))) return;
+      if (await readJob(table, leftover.id)) {
+        // A counter that was set back, or a restore that brought the job back: nothing of it is left over.
+        log.warn('A job that was to be gone is there; it is left as it is.', { job: leftover.id });
+      } else if (!(await removeFiles(objects, leftover, inTime)) || !(await removeRun(table, leftover, inTime))) {
+        return;
+      }
       await commit(table, removeItem(leftoverKey(leftover.id)));
     } catch (error) {
       log.error('What is left of a deleted job could not be removed; the next sweep tries again.', {

@@ -135,6 +135,21 @@ describe('deleting a job', () => {
     expect(await world.board()).toEqual([]);
   });
 
+  test('takes nothing away from a job that is there, whatever a note says: a restore may have brought it back', async () => {
+    const world = await makeWorld();
+    await queue(world, [1, 'free_job']);
+    const key = keys.run('free_job', 1, 'PARAMS');
+    await write(world.table, [
+      { op: 'put', key, item: { params: '{}' }, when: [] },
+      { op: 'put', key: leftoverKey(1), item: { id: 1, type: 'free_job' }, when: [] },
+    ]);
+
+    await removeLeftovers(world.service, { bucket: 'files' }, world.now + 1_000);
+
+    expect(await world.item(key)).toBeDefined();
+    expect(await world.item(leftoverKey(1))).toBeUndefined();
+  });
+
   test('what is left of one job is removed though another’s cannot be', async () => {
     const world = await makeWorld();
     await queue(world, [1, 'free_job'], [2, 'free_job']);
