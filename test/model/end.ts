@@ -55,7 +55,7 @@ export function endRun(
   keep: (hands: Hands, next: Ender) => void,
   done: Done,
   wantsBoard: boolean,
-): void {
+) {
   const { job: id, token, witness, holds, plan } = state;
   const { type } = world.spec(id);
   switch (state.at) {
@@ -125,7 +125,7 @@ export function endRun(
     return { ...next, run: world.readRun(hands.read, id) ?? null };
   }
 
-  function looked(hands: Hands, next: Ender): void {
+  function looked(hands: Hands, next: Ender) {
     if (next.holds === undefined || next.run === undefined) return keep(hands, next);
     const { run: found, ...rest } = next;
     const stored = found ?? undefined;
@@ -153,14 +153,14 @@ export function endRun(
     ];
   }
 
-  function settledBefore(hands: Hands, next: Ender): void {
+  function settledBefore(hands: Hands, next: Ender) {
     const { plan, ...rest } = next;
     if (world.p.ways.endReadsAgain && releases(next).length > 0) keep(hands, { ...rest, at: 'after' });
     else if (plan?.over) release(hands, next);
     else done(hands, whole(next));
   }
 
-  function release(hands: Hands, { plan: _plan, ...next }: Ender): void {
+  function release(hands: Hands, { plan: _plan, ...next }: Ender) {
     if (releases(next).length > 0) keep(hands, { ...next, at: 'release' });
     else done(hands, next.holds?.freed);
   }

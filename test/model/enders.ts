@@ -17,7 +17,7 @@ export function finisherProcess(world: World, id: number): Process {
     for (const { token, at, error } of world.executions(read, id))
       if (at === 'finish') steps(ender(id, token, error === undefined ? {} : { error }));
 
-    function steps(state: Ender): void {
+    function steps(state: Ender) {
       const finished = (hands: Hands) => {
         hands.write(me, undefined);
         const all = world.executions(hands.read, id);

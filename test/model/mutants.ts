@@ -7,6 +7,7 @@ import { judge } from '../../core/ending.ts';
 import { inspect } from '../../core/sweep.ts';
 import * as table from '../../core/table.ts';
 import type { Transaction, Write } from '../../core/writes.ts';
+import { scenario } from './scenarios.ts';
 import type { Changed, Fault, Scenario } from './world.ts';
 
 export interface Mutant {
@@ -16,24 +17,8 @@ export interface Mutant {
   readonly changed: Changed;
 }
 
-/** Jobs by one letter and options: `A` serial, `B` concurrent, `C` of a retired type; 2 segments, c may be canceled, l logs. */
-function small(jobs: string, slots: number, passes: number, ...only: readonly Fault[]): Scenario {
-  return {
-    name: jobs,
-    slots,
-    types: { A: { concurrent: false }, B: { concurrent: true }, C: { concurrent: true, retired: true } },
-    jobs: jobs.split(' ').map((job) => ({
-      type: job[0] ?? '',
-      segments: job.includes('2') ? 2 : 1,
-      cancel: job.includes('c'),
-      logs: job.includes('l'),
-      created: true,
-    })),
-    passes,
-    faults: only.length ? 1 : 0,
-    only,
-  };
-}
+const small = (jobs: string, slots: number, passes: number, ...only: readonly Fault[]): Scenario =>
+  scenario(jobs, jobs, { slots, passes, faults: only.length ? 1 : 0, only });
 
 const free = <T extends Write>(write: T): T => ({ ...write, when: [] });
 const at = (transaction: Transaction, place: number, change: (write: Write) => Write): Transaction =>

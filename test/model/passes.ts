@@ -45,7 +45,7 @@ export function mayCommit(
   by: number,
   label: string,
   step: (hands: Hands, commit: (transaction: Parameters<World['commit']>[1]) => ReturnType<World['commit']>) => void,
-): void {
+) {
   may(label, (hands) => step(hands, (transaction) => world.commit(hands, transaction)));
   if (!world.left(read, 'torn') || read(world.torn) !== undefined) return;
   for (let mask = 1; mask < 31; mask++) {
@@ -183,7 +183,7 @@ export function passProcess(world: World, n: number): Process {
         keep(hands, proceed(world, without(forget(world, pass, row))));
       });
 
-    function act(pass: Pass): void {
+    function act(pass: Pass) {
       const choice = choose(world, pass);
       if (choice.kind === 'none') return;
       const { row } = choice;
@@ -236,7 +236,7 @@ export function passProcess(world: World, n: number): Process {
       }
     }
 
-    function lags(): void {
+    function lags() {
       for (const type of world.lock.keys()) {
         const gone = world.ids.find((id) => {
           const job = world.readJob(read, id);

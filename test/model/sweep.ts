@@ -100,7 +100,7 @@ export function sweepProcess(world: World): Process {
         state satisfies never;
     }
 
-    function idle(): void {
+    function idle() {
       const board = world.readBoard(read);
       const holds = new Map([...board.slots, ...board.locks].map((hold) => [`${hold.job} ${hold.token}`, hold]));
       for (const { job, type, token } of holds.values())
@@ -120,7 +120,7 @@ export function sweepProcess(world: World): Process {
       }
     }
 
-    function care(state: Extract<Sweep, { at: 'care' }>): void {
+    function care(state: Extract<Sweep, { at: 'care' }>) {
       const id = state.hold.job;
       const looked = (hands: Hands, next: typeof state): void => {
         const { hold, job, run, slots, locks } = next;
@@ -152,7 +152,7 @@ export function sweepProcess(world: World): Process {
         );
     }
 
-    function free(state: Extract<Sweep, { at: 'free' }>): void {
+    function free(state: Extract<Sweep, { at: 'free' }>) {
       const { hold, slots, locks } = state;
       if (world.p.ways.sweepChecksJob) {
         mayCommit(world, read, may, me, `sweep releases what job ${hold.job} held`, (hands, commit) => {
@@ -186,7 +186,7 @@ export function sweepProcess(world: World): Process {
         });
     }
 
-    function lost(state: Extract<Sweep, { at: 'lost' }>): void {
+    function lost(state: Extract<Sweep, { at: 'lost' }>) {
       const { job: id, token, slot, run } = state;
       if (run === undefined) {
         may(`sweep reads run ${id}`, (hands) => {

@@ -44,6 +44,8 @@ export interface Scenario {
   readonly faults: number;
   /** Reads that are sent together may be answered in any order; else in one order, and two of one end at once. */
   readonly apart?: boolean;
+  /** Is not explored beyond so many states. */
+  readonly mostStates?: number;
   /** Only these; all but `torn` when absent. */
   readonly only?: readonly Fault[];
 }
