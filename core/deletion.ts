@@ -50,4 +50,12 @@ export function deleteJob(job: Job, by: string, now: number, nonce: string): Tra
 export const mayBeDeleted = (job: Job, holds: readonly { readonly job: number }[]): boolean =>
   (job.status === 'queued' || isEnded(job)) && !holds.some((hold) => hold.job === job.id);
 
+/** Files that were placed for a job which then was not created. Its id is not given again. */
+export const noteLeftover = ({ id, type }: Leftover): Write => ({
+  op: 'put',
+  key: leftoverKey(id),
+  item: { v: itemVersion, id, type },
+  when: [],
+});
+
 export const removeItem = (key: Key): Write => ({ op: 'delete', key, when: [] });

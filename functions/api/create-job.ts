@@ -3,6 +3,7 @@ import { ring } from '../../aws/doorbell.ts';
 import { commit, type Table } from '../../aws/dynamo.ts';
 import type { Objects } from '../../aws/objects.ts';
 import { nextId } from '../../aws/reads.ts';
+import { noteLeftover } from '../../core/deletion.ts';
 import { Fault, Refusal } from '../../core/errors.ts';
 import { noteAsked } from '../../core/idempotency.ts';
 import { inlineParamsBytes, maxParamsBytes } from '../../core/limits.ts';
@@ -71,6 +72,9 @@ export async function createWith(
   mustBeFew(all);
 
   const id = await nextId(table);
+  const dropFiles = async () => {
+    if (all.length > 0) await commit(table, noteLeftover({ id, type: type.type }));
+  };
   const inputs = await Promise.all(
     all.map(async ({ name, contentType, size, place }, n) => ({
       name,
@@ -78,7 +82,10 @@ export async function createWith(
       size,
       etag: await place(inputKey(type.type, id, n)),
     })),
-  );
+  ).catch(async (error: unknown) => {
+    await dropFiles();
+    throw error;
+  });
   const now = Date.now();
   const taking = takeUploads(sent.uploads, id);
   const noting = asked ? [noteAsked(asked.ask.id, asked.ask.print, id, asked.ask.expired, now)] : [];
@@ -102,6 +109,7 @@ export async function createWith(
       [...taking, ...noting],
     ),
   );
+  if (!written.done) await dropFiles();
   if (!written.done && noting.length > 0 && written.refused.at(-1) !== undefined) {
     // The same request came twice at once, and the other one was first.
     const first = await asking();

@@ -195,7 +195,7 @@ test('creating a job touches neither the board nor the registry', () => {
 
   expect(writing.map(({ condition }) => condition)).toEqual([
     onlyKeys('JOB#*', 'QUEUE#*', 'RUN#*', 'COUNTER'),
-    onlyKeys('UPLOAD#*', 'ASKED#*'),
+    onlyKeys('UPLOAD#*', 'ASKED#*', 'LEFTOVER'),
   ]);
 });
 

@@ -1,5 +1,6 @@
 import { beforeEach, describe, expect, test } from 'vitest';
 import { commit, query, read } from '../../aws/dynamo.ts';
+import { list } from '../../aws/objects.ts';
 import { readAsked } from '../../core/idempotency.ts';
 import { append, claimSegment, keys, saveProgress } from '../../core/table.ts';
 import { registerTypes, writeLimit } from '../../functions/registration.ts';
@@ -123,6 +124,25 @@ describe('a create with an Idempotency-Key', () => {
     const other = await make(one, form('x,z'), 'archivist', `${jobs}_with_files`);
 
     expect([first.status, again.body.id, other.status]).toEqual([200, first.body.id, 409]);
+  });
+
+  test('and files that is sent four times at once leaves no files without a job', async () => {
+    const { table, objects } = api.service;
+    const one = key();
+
+    const answers = await Promise.all(
+      [1, 2, 3, 4].map(() => make(one, form('x,y'), 'archivist', `${jobs}_with_files`)),
+    );
+
+    const ids = new Set(answers.map(({ body }) => body.id));
+    const placed = await list(objects, 'inputs/plain_job/', 1_000);
+    const owned = new Set((await items(table)).filter(({ sk }) => sk === 'JOB' || sk === 'INPUTS').map(({ pk }) => pk));
+    const noted = new Set((await items(table)).filter(({ pk }) => pk === 'LEFTOVER').map(({ id }) => id));
+    const idIn = (name: string) => Number(name.split('/')[2]);
+    expect(ids.size).toBe(1);
+    expect(placed.length).toBeGreaterThan(0);
+    for (const name of placed)
+      expect([name, owned.has(`RUN#plain_job#${idIn(name)}`) || noted.has(idIn(name))]).toEqual([name, true]);
   });
 
   test('that was refused leaves the key free', async () => {
