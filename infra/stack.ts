@@ -157,6 +157,7 @@ class JobsStack extends Stack {
         allowItems(['dynamodb:GetItem', 'dynamodb:PutItem', 'dynamodb:UpdateItem'], table.tableArn, [
           'UPLOAD#*',
           'ASKED#*',
+          'LEFTOVER',
         ]),
         // Uploads are looked at and copied to their job; those of an old job to the new one that is made from it.
         allow(['s3:GetObject', 's3:PutObject'], [bucket.arnForObjects('inputs/*'), bucket.arnForObjects('uploads/*')]),
