@@ -95,6 +95,33 @@ export const mutants: readonly Mutant[] = [
     },
   },
   {
+    name: 'a slot that is pruned when its run lasts longer than three minutes',
+    eachMinute: (world) => {
+      for (const slot of world.invariants.slots.values())
+        if (heldForMs(world, slot.since) > 180_000) freeHoldsOf(world, slot.token);
+    },
+  },
+  {
+    name: "ArchivesSpace's cancel: the thread is free when the cancel is asked for",
+    table: (client, process, world) =>
+      clientOf(async (command) => {
+        const answer = await sendOf(client)(command);
+        const asked = partsOf(nameOf(command), command.input).find(({ part }) => sets(part, 'cancelRequested'));
+        const job = world.invariants.jobs.get(Number(asked?.part.Key?.['pk']?.S?.slice(4)));
+        if (process.name === 'cancel' && job?.status === 'running') freeHoldsOf(world, job.token);
+        return answer;
+      }),
+  },
+  {
+    name: "an execution that is started under a name that is not its run's alone",
+    machine: (client) =>
+      clientOf((command) => {
+        const { name } = command.input as { name?: string };
+        const other = { ...command.input, name: `${name?.slice(0, 60)}-${Math.floor(Math.random() * 1000)}` };
+        return sendOf(client)(name === undefined ? command : remade(command, other));
+      }),
+  },
+  {
     name: 'Solid Queue #761: a counter, and whoever ends a run gives back one',
     ...counter(),
   },
