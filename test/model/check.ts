@@ -7,8 +7,9 @@ import { type Explored, Explorer } from './engine.ts';
 import { Healer } from './heal.ts';
 import { kindsOf, modelOf } from './model.ts';
 import { type Mutant, mutants } from './mutants.ts';
+import type { Changed } from './protocol.ts';
 import { ciScenarios, longScenarios } from './scenarios.ts';
-import { type Changed, type Scenario, World } from './world.ts';
+import { type Scenario, World } from './world.ts';
 
 export interface Checked extends Explored {
   readonly scenario: string;

@@ -7,14 +7,17 @@ import { judge } from '../../core/ending.ts';
 import { inspect } from '../../core/sweep.ts';
 import * as table from '../../core/table.ts';
 import type { Transaction, Write } from '../../core/writes.ts';
+import type { Changed } from './protocol.ts';
 import { scenario } from './scenarios.ts';
-import type { Changed, Fault, Scenario } from './world.ts';
+import type { Fault, Scenario } from './world.ts';
 
 export interface Mutant {
   readonly name: string;
   readonly what: string;
   readonly scenario: Scenario;
   readonly changed: Changed;
+  /** The property that does not hold with it. */
+  readonly caughtBy: string;
 }
 
 const small = (jobs: string, slots: number, passes: number, ...only: readonly Fault[]): Scenario =>
@@ -29,6 +32,7 @@ export const mutants: readonly Mutant[] = [
     name: 'check, then act (ArchivesSpace)',
     what: 'There is no lock: whether a type may start is seen on the board, and then acted upon.',
     scenario: small('A A', 2, 2),
+    caughtBy: 'two bodies of the type A ran at once',
     changed: {
       ways: { locks: false },
       claim: (claim) => table.claim(claim).filter(({ key }) => !key.sk.startsWith('LOCK#')),
@@ -38,6 +42,7 @@ export const mutants: readonly Mutant[] = [
     name: 'poison job (ArchivesSpace)',
     what: 'A job of an unregistered type throws out of the pass.',
     scenario: small('C A', 2, 1),
+    caughtBy: 'a job stays queued for ever',
     changed: {
       next: (board, heads) =>
         heads.get('C')?.length ? { kind: 'none', because: 'nothing may run' } : next(board, heads),
@@ -47,12 +52,14 @@ export const mutants: readonly Mutant[] = [
     name: 'dead thread (ArchivesSpace)',
     what: 'What a crashed process held is held for ever: nobody cares for it.',
     scenario: small('B', 1, 1, 'crash'),
+    caughtBy: 'a job stays running for ever',
     changed: { inspect: () => ({ kind: 'keep' }) },
   },
   {
     name: 'released twice (Solid Queue #761)',
     what: 'A run that nobody saw end gives its place up, ends after all, and gives it up once more, without token.',
     scenario: small('B B', 1, 1, 'stop'),
+    caughtBy: 'a body ran without a slot',
     changed: {
       judge: (run, witness, now) => ({ ...judge(run, witness, now), ...(!witness && { certain: true }) }),
       releaseSlot: (n, hold) => free(table.releaseSlot(n, hold)),
@@ -62,48 +69,56 @@ export const mutants: readonly Mutant[] = [
     name: 'end lost, slot leaks (Kestra #14356)',
     what: 'An execution that ended without its last state, and whose event got lost, is looked at by nobody.',
     scenario: small('B', 1, 1, 'stop'),
+    caughtBy: 'a job stays running for ever',
     changed: { ways: { sweepEndsClosed: false } },
   },
   {
     name: 'count, then act (pg-boss #535)',
     what: 'A place is taken because it was seen free, without a condition.',
     scenario: small('B B', 1, 2),
+    caughtBy: 'a body ran without a slot',
     changed: { claim: (claim) => at(table.claim(claim), table.claimParts.slot, free) },
   },
   {
     name: 'a counter, not owners',
     what: 'A release gives back one place, and not the place of this job.',
     scenario: small('B B', 1, 1, 'stop'),
+    caughtBy: 'a body ran without a slot',
     changed: { releaseSlot: (n, hold) => free(table.releaseSlot(n, hold)) },
   },
   {
     name: 'release without token',
     what: 'A lock is deleted by whoever ends, though another job may hold it by then.',
     scenario: small('A A', 2, 1, 'stop'),
+    caughtBy: 'a body ran without its lock',
     changed: { releaseLock: (type, hold) => free(table.releaseLock(type, hold)) },
   },
   {
     name: 'lock expires by time',
     what: 'A lock is a lease, and its time passes while the body runs.',
     scenario: small('A A', 2, 1),
+    caughtBy: 'a body ran without its lock',
     changed: { ways: { lockExpires: true } },
   },
   {
     name: 'released at revocation',
     what: 'When nobody saw the end, slot and lock are freed as the token is taken away.',
     scenario: small('A A', 2, 1, 'stop'),
+    caughtBy: 'a body ran without a slot',
     changed: { judge: (run, witness, now) => ({ ...judge(run, witness, now), ...(!witness && { certain: true }) }) },
   },
   {
     name: 'released after any error',
     what: 'Any error that the waiting state sees counts as the end of the body.',
     scenario: small('A A', 2, 1, 'lost sight'),
+    caughtBy: 'a body ran without a slot',
     changed: { judge: (run, witness, now) => ({ ...judge(run, witness, now), ...(witness && { certain: true }) }) },
   },
   {
     name: 'no segment claim',
     what: 'A segment begins under a valid token, however often it is invoked.',
     scenario: small('B', 1, 1, 'repeat'),
+    caughtBy: "a segment's body began twice",
     changed: {
       claimSegment: (run, ...rest) => ({
         ...table.claimSegment(run, ...rest),
@@ -115,6 +130,7 @@ export const mutants: readonly Mutant[] = [
     name: 'claim ignores revocation',
     what: 'A segment begins though the token of its run was taken away.',
     scenario: small('A', 1, 1, 'stop'),
+    caughtBy: 'a body ran without a slot',
     changed: {
       claimSegment: (...to) => {
         const write = table.claimSegment(...to);
@@ -129,18 +145,21 @@ export const mutants: readonly Mutant[] = [
     name: 'thawed watch kills the next job',
     what: 'A watch is not ended with its invocation; thawed in the next one, it kills that.',
     scenario: small('A A', 2, 1, 'stop'),
+    caughtBy: 'a watch killed the process of another job',
     changed: { ways: { watchThaws: true } },
   },
   {
     name: 'sweep ends what had not started',
     what: 'No execution was found, so the job is ended.',
     scenario: small('B', 1, 1),
+    caughtBy: 'a job failed though nothing had gone wrong',
     changed: { ways: { sweepEndsUnstarted: true } },
   },
   {
     name: 'sweep releases without the run',
     what: 'A job has ended, so what it holds is freed, whether its body still runs or not.',
     scenario: small('A', 1, 1, 'lost sight'),
+    caughtBy: 'a body ran without a slot',
     changed: {
       inspect: (facts, now) => {
         const care = inspect(facts, now);
@@ -152,24 +171,28 @@ export const mutants: readonly Mutant[] = [
     name: 'settle without token',
     what: 'Who ends a job second ends it again.',
     scenario: small('Bc', 1, 1, 'stop'),
+    caughtBy: 'a final job changed',
     changed: { settle: (...to) => free(table.settle(...to)) },
   },
   {
     name: 'board from an index',
     what: 'The board is read where it lags behind.',
     scenario: small('A A B', 2, 2),
+    caughtBy: 'an older job that might run was passed over',
     changed: { ways: { boardLags: true } },
   },
   {
     name: 'no lock condition',
     what: 'A lock is put over another one.',
     scenario: small('A A', 2, 2),
+    caughtBy: 'a body ran without its lock',
     changed: { claim: (claim) => at(table.claim(claim), table.claimParts.lock, free) },
   },
   {
     name: 'canceled at once (ArchivesSpace)',
     what: 'A cancel ends a running job and frees its slot without waiting for its body.',
     scenario: small('Bc', 1, 1),
+    caughtBy: 'a body ran without a slot',
     changed: {
       requestCancel: (job, _by, now) => [
         table.settle(job, { outcome: 'canceled', ends: { log: 0, files: 0, records: 0 } }, now),
@@ -182,36 +205,42 @@ export const mutants: readonly Mutant[] = [
     name: 'revoke without `seen`',
     what: 'A segment may begin between the look at the run and its end.',
     scenario: small('A', 1, 1, 'stop'),
+    caughtBy: 'a body ran without a slot',
     changed: { revoke: (run) => table.revoke(run) },
   },
   {
     name: 'no sweep, and a lost doorbell',
     what: 'Nobody looks unless the doorbell rings.',
     scenario: small('B', 1, 1),
+    caughtBy: 'a job stays queued for ever',
     changed: { ways: { sweeps: 0 } },
   },
   {
     name: 'sweep reads the run first',
     what: 'Found by this model in our own sweep: job and run were read together, and the run was the older one.',
     scenario: small('A', 1, 1, 'lost sight'),
+    caughtBy: 'a body ran without a slot',
     changed: { ways: { sweepReadsJobFirst: false } },
   },
   {
     name: 'second end trusts its old look',
     what: 'Found by this model in our own end: settled by another, it released by what it had read before that.',
     scenario: small('A', 1, 1, 'stop'),
+    caughtBy: 'a body ran without a slot',
     changed: { ways: { endReadsAgain: false } },
   },
   {
     name: 'sweep releases what it saw half',
     what: 'Found by this model in our own sweep: of a claim under way it saw the slot, and not yet the job.',
     scenario: small('B', 1, 1, 'torn'),
+    caughtBy: 'a body ran without a slot',
     changed: { ways: { sweepChecksJob: false } },
   },
   {
     name: 'youngest first',
     what: 'Of the jobs that may run the youngest is taken.',
     scenario: small('B B', 1, 1),
+    caughtBy: 'a claim took another job than the oldest it saw',
     changed: {
       next: (board, heads) => {
         const choice = next(board, heads);
@@ -224,12 +253,14 @@ export const mutants: readonly Mutant[] = [
     name: 'a queue is not looked at',
     what: 'Only the first type that may start is read.',
     scenario: small('B A', 2, 1),
+    caughtBy: 'a job stays queued for ever',
     changed: { typesToRead: (board) => typesToRead(board).slice(0, 1) },
   },
   {
     name: 'claim of a job that is not queued',
     what: 'Neither the job nor its row has to be there for a claim.',
     scenario: small('B', 2, 2),
+    caughtBy: "a segment's body began twice",
     changed: {
       claim: (claim) =>
         [table.claimParts.job, table.claimParts.queue, table.claimParts.run].reduce(
@@ -242,12 +273,14 @@ export const mutants: readonly Mutant[] = [
     name: 'cancel of what has begun',
     what: 'A queued job is canceled by what was read, though it runs by now.',
     scenario: small('Bc', 1, 1),
+    caughtBy: 'a final job changed',
     changed: { cancelQueued: (...to) => table.cancelQueued(...to).map(free) },
   },
   {
     name: 'late writes are shown',
     what: 'A settlement does not say up to where the writes of its run count.',
     scenario: small('Bl', 1, 1, 'crash'),
+    caughtBy: 'what is written after the end will be visible',
     changed: {
       settle: (run, { ends, ...rest }, now) => table.settle(run, { ...rest, ends: { ...ends, log: 1_000 } }, now),
     },
@@ -256,6 +289,7 @@ export const mutants: readonly Mutant[] = [
     name: 'execution is not started again',
     what: 'A claimed job whose execution never started is left alone.',
     scenario: small('B', 1, 1, 'start'),
+    caughtBy: 'a job stays running for ever',
     changed: {
       inspect: (facts, now) => {
         const care = inspect(facts, now);

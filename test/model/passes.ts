@@ -255,7 +255,7 @@ export function passProcess(world: World, n: number): Process {
     function oldest({ board, heads }: Pass): number | undefined {
       const seen = boardOf(world, board as View);
       const ids = Object.entries(heads ?? {}).flatMap(([type, ids]) =>
-        blocked(seen, type, world.scenario) ? [] : ids,
+        blocked(seen, type, world.scenario) || world.scenario.types[type]?.retired ? [] : ids,
       );
       return ids.sort((a, b) => a - b)[0];
     }

@@ -122,7 +122,7 @@ export function sweepProcess(world: World): Process {
 
     function care(state: Extract<Sweep, { at: 'care' }>) {
       const id = state.hold.job;
-      const looked = (hands: Hands, next: typeof state): void => {
+      const looked = (hands: Hands, next: typeof state) => {
         const { hold, job, run, slots, locks } = next;
         if (job === undefined || run === undefined) return keep(hands, next);
         const what = world.p.inspect(
