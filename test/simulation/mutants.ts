@@ -153,10 +153,12 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: 'a thawed watcher that kills the next job',
-    watch: (watch) => (watched, onStop) => {
-      watch(watched, onStop);
-      return { stop: () => {} };
-    },
+    watch:
+      (watch) =>
+      async (...given) => {
+        await watch(...given);
+        return { stop: async () => {} };
+      },
   },
   {
     name: 'a sweep that ends what was merely not started',

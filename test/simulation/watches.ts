@@ -33,9 +33,9 @@ export class Watches {
   }
 
   /** @param onKill is told before a watch kills the process of its sandbox */
-  starter(process: Process, sandbox: Sandbox, pk: string, onKill: (why: string) => void): StartWatch {
+  starter(process: Process, sandbox: Sandbox, onKill: (why: string) => void): StartWatch {
     const { random } = this.#scheduler;
-    return ({ token, graceMs, limitAt }, onStop) => {
+    return async (_client, { key: { pk }, token, graceMs, limitAt }, onStop) => {
       let isCurrent = true;
       let stopped = false;
       // A thread kills its process, whichever invocation runs in it by then.
@@ -71,7 +71,7 @@ export class Watches {
       if (limitAt !== undefined)
         this.#scheduler.after(limitAt - Date.now() + random.between(0, 250), () => stop('time_limit'), process);
       return {
-        stop: () => {
+        stop: async () => {
           isCurrent = false;
           all.delete(watching);
         },

@@ -14,13 +14,14 @@ import { dispatchPass } from '../../functions/pass.ts';
 import type { Log, Service } from '../../functions/service.ts';
 import { sweepPass } from '../../functions/sweep-pass.ts';
 import { workflow } from '../../infra/workflow.ts';
+import type { Invocation } from '../../runners/sdk/run.ts';
 import { body, type Plan, type Said } from './bodies.ts';
 import { Clients } from './clients.ts';
 import { Database } from './database.ts';
 import { Deploys } from './deploys.ts';
 import type { Definition, Execution, Invoke } from './execution.ts';
 import { Faults } from './faults.ts';
-import { type Invocation, invoke } from './harness.ts';
+import { handle } from './harness.ts';
 import { Invariants } from './invariants.ts';
 import { type Handler, resultOf, runnerLambda } from './lambda.ts';
 import type { Mutant } from './planting.ts';
@@ -198,15 +199,15 @@ export class World {
     const { invariants } = this;
     const remainingMs = () => process.startedMs + process.timeoutMs - this.scheduler.nowMs;
     const watch = this.types[type]?.watched
-      ? this.#watches.starter(process, sandbox, `RUN#${type}#${job}`, (why) => {
+      ? this.#watches.starter(process, sandbox, (why) => {
           this.trace?.(`${process.name}: killed by its watch, ${why}`);
           // By a clock that is ahead of the finisher's, for which the limit may be still to come.
           if (why.endsWith('time_limit')) invariants.mayFail(token, why);
         })
-      : () => ({ stop: () => {} });
+      : async () => ({ stop: async () => {} });
     const said: Said = this.said.get(job) ?? { lines: new Map(), files: 0, records: 0 };
     this.said.set(job, said);
-    return invoke(
+    return handle(
       async (ctx) => {
         this.trace?.(`${process.name}: body of segment ${ctx.job.segment} begins`);
         invariants.bodyStarted({ process, job, type, token, segment: ctx.job.segment });
@@ -217,11 +218,13 @@ export class World {
           invariants.bodyEnded(process);
         }
       },
-      this.#clients.table(process),
-      { client: this.#clients.files(process), name: 'files' },
+      {
+        table: this.#clients.table(process),
+        bucket: { client: this.#clients.files(process), name: 'files' },
+        startWatch: this.mutant.watch?.(watch) ?? watch,
+      },
       invocation,
       remainingMs,
-      this.mutant.watch?.(watch) ?? watch,
     );
   };
 
