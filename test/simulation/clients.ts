@@ -3,6 +3,7 @@ import type { S3Client } from '@aws-sdk/client-s3';
 import type { Doorbell } from '../../aws/doorbell.ts';
 import type { Table } from '../../aws/dynamo.ts';
 import type { StateMachine } from '../../aws/executions.ts';
+import type { TableRequest } from './database.ts';
 import type { Mutant } from './planting.ts';
 import type { DoorbellQueue } from './platform.ts';
 import type { Process } from './scheduler.ts';
@@ -27,10 +28,10 @@ export class Clients {
   /** Requests that are answered at once, for those who look from outside. */
   get outside(): Table {
     const send = async (command: { readonly input: object }) =>
-      this.#world.database.apply({
-        kind: command.constructor.name.replace(/Command$/, ''),
-        input: command.input,
-      } as never);
+      this.#world.database.apply(
+        { kind: command.constructor.name.replace(/Command$/, ''), input: command.input } as TableRequest,
+        { allSeeing: true },
+      );
     return { client: { send } as unknown as DynamoDBClient, name: 'jobs' };
   }
 

@@ -27,6 +27,25 @@ export type TableRequest =
   | { readonly kind: 'DeleteItem'; readonly input: DeleteItemCommandInput }
   | { readonly kind: 'TransactWriteItems'; readonly input: TransactWriteItemsCommandInput };
 
+/** What an item was before a write, and from when on reads show the write. */
+interface Past {
+  readonly visibleMs: number;
+  readonly sk: string;
+  readonly before: Stored | undefined;
+}
+
+/** How a request meets the table. */
+export interface Meeting {
+  /** How old an answer may be, where the request does not ask for a consistent one. */
+  readonly lagMs?: number;
+  /** Of a query: items are read at different moments, so a query may see a transaction half. */
+  readonly part?: { readonly upTo?: string; readonly after?: string };
+  /** Of a transaction: how long until reads show each of its items, at most until it is answered. */
+  readonly hiddenMs?: () => number;
+  /** Sees everything as it is. */
+  readonly allSeeing?: boolean;
+}
+
 /** How long the past is kept for reads that lag. */
 const pastMs = 15_000;
 /** AWS: "a ClientRequestToken is valid for 10 minutes after the first request that uses it is completed". */
@@ -35,12 +54,10 @@ const tokenMs = 600_000;
 /** A DynamoDB table in memory, by the rules of its API; time and faults are the caller's. Stored items never change. */
 export class Database {
   readonly #partitions = new Map<string, Map<string, Stored>>();
-  readonly #past = new Map<
-    string,
-    { readonly atMs: number; readonly sk: string; readonly before: Stored | undefined }[]
-  >();
+  readonly #past = new Map<string, Past[]>();
   readonly #tokens = new Map<string, { readonly body: string; readonly atMs: number }>();
   readonly #now: () => number;
+  #hiddenUntilMs = 0;
   readonly #written: (changes: readonly Changed[]) => void;
 
   /** @param written is told of each write, whole, at the moment it happens */
@@ -59,24 +76,20 @@ export class Database {
     return writesOf(request).map((write) => keyOf(write).join(' '));
   }
 
-  /**
-   * Carries out a request. Throws as the SDK's client would.
-   *
-   * @param lagMs how old an answer may be, where the request does not ask for a consistent one
-   * @param part of a query: items are read at different moments, so a query may see a transaction half
-   */
-  apply(request: TableRequest, lagMs = 0, part?: { readonly upTo?: string; readonly after?: string }): object {
+  /** Carries out a request. Throws as the SDK's client would. */
+  apply(request: TableRequest, meeting: Meeting = {}): object {
+    const lagMs = meeting.allSeeing ? undefined : (meeting.lagMs ?? 0);
     switch (request.kind) {
       case 'GetItem': {
         const { Key: key, ConsistentRead: consistent } = request.input;
         const [pk, sk] = [key?.['pk']?.S ?? '', key?.['sk']?.S ?? ''];
-        const item = this.#partition(pk, consistent ? 0 : lagMs).get(sk);
+        const item = this.#partition(pk, consistent ? lagMs && 0 : lagMs).get(sk);
         return item ? { Item: item } : {};
       }
       case 'Query':
-        return this.#query(request.input, lagMs, part);
+        return this.#query(request.input, lagMs, meeting.part);
       case 'TransactWriteItems':
-        return this.#transact(request.input);
+        return this.#transact(request.input, meeting.hiddenMs);
       default: {
         const [write] = writesOf(request);
         if (!write) throw new Invalid('nothing to write');
@@ -95,7 +108,11 @@ export class Database {
     }
   }
 
-  #query(input: QueryCommandInput, lagMs: number, part: { readonly upTo?: string; readonly after?: string } = {}) {
+  #query(
+    input: QueryCommandInput,
+    lagMs: number | undefined,
+    part: { readonly upTo?: string; readonly after?: string } = {},
+  ) {
     const given = placeholders(input);
     const used = new Set<string>();
     const pk = given.values[':p']?.S ?? '';
@@ -105,7 +122,7 @@ export class Database {
     const sort = index ? 'gsk' : 'sk';
     const found = index
       ? [...this.#partitions.keys()].flatMap((partition) => [...this.#partition(partition, lagMs).values()])
-      : [...this.#partition(pk, input.ConsistentRead ? 0 : lagMs).values()];
+      : [...this.#partition(pk, input.ConsistentRead ? lagMs && 0 : lagMs).values()];
     const order = (item: Stored) => item[sort]?.S ?? '';
     const items = found
       .filter((item) => matches(input.KeyConditionExpression ?? '', item, given, used))
@@ -117,7 +134,10 @@ export class Database {
     return { Items: items.slice(0, input.Limit ?? items.length) };
   }
 
-  #transact({ TransactItems: items = [], ClientRequestToken: token }: TransactWriteItemsCommandInput): object {
+  #transact(
+    { TransactItems: items = [], ClientRequestToken: token }: TransactWriteItemsCommandInput,
+    hiddenMs?: () => number,
+  ): object {
     const writes = items.map(writeOf);
     const seen = new Set(writes.map((write) => keyOf(write).join(' ')));
     if (writes.length === 0 || writes.length > 100) throw new Invalid('TransactItems: 1 to 100');
@@ -137,12 +157,15 @@ export class Database {
       return { Code: 'ConditionalCheckFailed', ...(wantsOld(write) && before && { Item: before }) };
     });
     if (reasons.some(({ Code }) => Code !== 'None')) throw canceled(reasons);
-    this.#write(writes.filter(({ op }) => op !== 'check'));
+    this.#write(
+      writes.filter(({ op }) => op !== 'check'),
+      hiddenMs,
+    );
     if (token !== undefined) this.#tokens.set(token, { body, atMs: this.#now() });
     return {};
   }
 
-  #write(writes: readonly Rendered[]): Changed[] {
+  #write(writes: readonly Rendered[], hiddenMs = () => 0): Changed[] {
     const changes = writes.map((write) => {
       const [pk, sk] = keyOf(write);
       const before = this.item(pk, sk);
@@ -153,8 +176,10 @@ export class Database {
       this.#partitions.set(pk, partition);
       const past = this.#past.get(pk) ?? [];
       this.#past.set(pk, past);
-      while (past[0] && past[0].atMs < this.#now() - pastMs) past.shift();
-      past.push({ atMs: this.#now(), sk, before });
+      while (past[0] && past[0].visibleMs < this.#now() - pastMs) past.shift();
+      const visibleMs = this.#now() + hiddenMs();
+      this.#hiddenUntilMs = Math.max(this.#hiddenUntilMs, visibleMs);
+      past.push({ visibleMs, sk, before });
       if (after) partition.set(sk, after);
       else partition.delete(sk);
     }
@@ -166,19 +191,23 @@ export class Database {
     return this.item(...keyOf(write));
   }
 
-  /** A partition as it was so long ago. */
-  #partition(pk: string, lagMs: number): ReadonlyMap<string, Stored> {
+  /** A partition as reads show it so long ago; `undefined`: as it is. */
+  #partition(pk: string, lagMs: number | undefined): ReadonlyMap<string, Stored> {
     const now = this.#partitions.get(pk) ?? new Map<string, Stored>();
     const past = this.#past.get(pk);
-    if (lagMs <= 0 || !past) return now;
-    const then = new Map(now);
+    if (lagMs === undefined || !past) return now;
+    const then = this.#now() - lagMs;
+    if (then >= this.#hiddenUntilMs) return now;
+    const shown = new Map(now);
+    const seen = new Set<string>();
     for (let i = past.length - 1; i >= 0; i--) {
-      const change = past[i];
-      if (!change || change.atMs <= this.#now() - lagMs) break;
-      if (change.before) then.set(change.sk, change.before);
-      else then.delete(change.sk);
+      const { visibleMs, sk, before } = past[i] as Past;
+      if (seen.has(sk)) continue;
+      if (visibleMs <= then) seen.add(sk);
+      else if (before) shown.set(sk, before);
+      else shown.delete(sk);
     }
-    return then;
+    return shown;
   }
 }
 

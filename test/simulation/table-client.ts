@@ -66,13 +66,15 @@ function dispatch(network: TableNetwork, request: TableRequest, settle: (delayMs
   const isRead = request.kind === 'GetItem' || request.kind === 'Query';
   const plan = isRead ? planRead(network) : planWrite(network, request);
   const there = latencyMs(network);
-  const back = random.chance(0.5) ? 0 : latencyMs(network);
+  const back = request.kind !== 'TransactWriteItems' && random.chance(0.5) ? 0 : latencyMs(network);
+  // The items of a transaction are not shown all at once, but before it is answered.
+  const hiddenMs = () => (random.chance(0.5) ? 0 : random.between(0, back));
   const timeOut = () => settle(random.between(1_000, 5_000), { error: named('TimeoutError', 'socket hang up') });
   const attempt = (delayMs: number, then: (outcome: Outcome) => void) => {
     const keys = Database.keysOf(request);
     for (const key of keys) network.underWay.set(key, (network.underWay.get(key) ?? 0) + 1);
     scheduler.after(delayMs, () => {
-      const outcome = carryOut(network, request);
+      const outcome = carryOut(network, request, hiddenMs);
       for (const key of keys) {
         const left = (network.underWay.get(key) ?? 1) - 1;
         if (left > 0) network.underWay.set(key, left);
@@ -128,13 +130,13 @@ function planWrite({ faults, scheduler: { random } }: TableNetwork, request: Tab
   return 'plain';
 }
 
-function carryOut(network: TableNetwork, request: TableRequest): Outcome {
+function carryOut(network: TableNetwork, request: TableRequest, hiddenMs: () => number): Outcome {
   const { database, underWay, scheduler } = network;
   // A write that meets another one on one of its items may be rejected, whatever its conditions say.
   const met = Database.keysOf(request).some((key) => (underWay.get(key) ?? 0) > 1);
   if (met && scheduler.random.chance(0.4)) return { error: conflict(request, scheduler.random.next()) };
   try {
-    return { answer: database.apply(request, lagMs(network)) };
+    return { answer: database.apply(request, { lagMs: lagMs(network), hiddenMs }) };
   } catch (error) {
     return { error };
   }
@@ -150,13 +152,14 @@ function seenHalf(
   settle: (delayMs: number, outcome: Outcome) => void,
 ): void {
   const { scheduler, database } = network;
-  const lag = lagMs(network);
+  const lag = { lagMs: lagMs(network) };
   scheduler.after(latencyMs(network), () => {
     const all = (database.apply(request, lag) as { Items: { sk?: { S?: string } }[] }).Items;
     const middle = all[scheduler.random.integer(0, Math.max(0, all.length - 1))]?.sk?.S ?? '';
     const backwards = request.input.ScanIndexForward === false;
     const read = (after: boolean) =>
-      (database.apply(request, lag, after ? { after: middle } : { upTo: middle }) as { Items: object[] }).Items;
+      (database.apply(request, { ...lag, part: after ? { after: middle } : { upTo: middle } }) as { Items: object[] })
+        .Items;
     const first = read(backwards);
     scheduler.after(latencyMs(network), () => {
       const Items = [...first, ...read(!backwards)].slice(0, request.input.Limit ?? Number.POSITIVE_INFINITY);
