@@ -41,7 +41,7 @@ export const refusedSegment = 'RunRefused';
  */
 export function judge(run: Run | undefined, witness: Witness | undefined, now: number): Ending {
   const said = run?.end;
-  const witnessed = witness !== undefined && isCertain(witness);
+  const witnessed = witness !== undefined && isCertain(witness, run);
   const over = witnessed || isOver(run, now);
   const revoke = said ? 'no' : witnessed || run?.open ? 'always' : 'seen';
   if (said) {
@@ -62,10 +62,11 @@ export function isOver(run: Run | undefined, now: number, revokedAt?: number): b
   return now > Math.min(run.deadline ?? now, latest) + deadlineMarginMs;
 }
 
-function isCertain({ error, cause = '' }: Witness): boolean {
+function isCertain({ error, cause = '' }: Witness, run: Run | undefined): boolean {
   if (error === undefined) return true;
   if (error === refusedSegment) return false;
-  if (refused.has(error)) return true;
+  // An open segment contradicts an invocation that never began: somebody claimed it.
+  if (refused.has(error)) return !run?.open;
   // Older spellings: Lambda returned a function error without a type (Step Functions, "Handling error conditions").
   if (error === 'Lambda.Unknown') return /Task timed out after|exited|signal: killed/.test(cause);
   // The rest of `Lambda.` and `States.` are words of the platform; others come from the function or its runtime.

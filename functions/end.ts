@@ -28,11 +28,12 @@ export interface RunRef {
  */
 export async function endRun(service: Ender, ref: RunRef, witness: Witness | undefined): Promise<Board> {
   for (let tries = 0; tries < mostTries; tries++) {
+    // Before the reads: a pause after them must not make a deadline seem passed that a later segment has moved.
+    const now = service.now();
     const [board, stored] = await Promise.all([
       readBoard(service.table),
       readRun(service.table, { type: ref.type, id: ref.job }),
     ]);
-    const now = service.now();
     const slot = board.slots.find((held) => held.job === ref.job && held.token === ref.token);
     const lock = board.locks.find((held) => held.job === ref.job && held.token === ref.token);
     const releases = [...(slot ? [releaseSlot(slot.n, slot)] : []), ...(lock ? [releaseLock(lock.type, lock)] : [])];
@@ -62,7 +63,7 @@ export async function endRun(service: Ender, ref: RunRef, witness: Witness | und
     // Settled before, by whoever was first. Only the holds may be left. The run is read again: a segment may have
     // begun between the read above and the settlement, and none can begin after it.
     const after = await readRun(service.table, { type: ref.type, id: ref.job });
-    if (!judge(after, witness, service.now()).certain) return board;
+    if (!judge(after, witness, now).certain) return board;
     for (const release of releases) await commit(service.table, release);
     return freed;
   }

@@ -39,11 +39,12 @@ async function guarded(service: Service, fields: Record<string, unknown>, work: 
 }
 
 async function care(service: Service, board: Board, hold: Hold): Promise<void> {
+  const now = service.now();
   // The job first: a run that is read after its job was seen final can begin no more segment.
   const job = await readJob(service.table, hold.job);
   const run = await readRun(service.table, { type: hold.type, id: hold.job });
   const ref = { job: hold.job, type: hold.type, token: hold.token };
-  const what = inspect({ hold, job, run }, service.now());
+  const what = inspect({ hold, job, run }, now);
   switch (what.kind) {
     case 'keep':
       return;

@@ -168,12 +168,18 @@ describe('an open run whose invocation ended with', () => {
       'The platform lost sight of the runner (RunRefused).',
     ],
   ])('%s %s', (error, cause, certain, kind, reason) => {
-    expect(judge(run, { error, cause }, now)).toEqual({
+    // What was refused never claimed its segment.
+    const seen = kind === 'not_started' ? { ...run, open: false } : run;
+    expect(judge(seen, { error, cause }, now)).toEqual({
       outcome: 'failed',
       failure: { kind, reason },
       certain,
       revoke: 'always',
     } satisfies Ending);
+  });
+
+  test('an invocation that was refused is no witness where a segment is open: somebody claimed it', () => {
+    expect(judge({ ...run, open: true }, { error: 'Lambda.TooManyRequestsException' }, now).certain).toBe(false);
   });
 
   test('States.Timeout may still run: the waiting state gave up, not the function', () => {
