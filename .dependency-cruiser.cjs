@@ -18,6 +18,7 @@ module.exports = {
     layer('infra', 'core', 'schemas', 'functions/env', 'functions/api/routes'),
     // It knows AWS, CloudFormation and ArchivesSpace. If it knew our table, it would be a second implementation.
     layer('local'),
+    layer('ui', 'core', 'schemas'),
     {
       name: 'a-runner-sees-only-the-sdk',
       comment: 'A plugin in another repository must look the same. delegate_test is a built-in one at another pace.',
@@ -51,7 +52,7 @@ module.exports = {
     {
       name: 'what-is-imported-is-listed',
       severity: 'error',
-      from: { pathNot: '^(test|scripts)/' },
+      from: { pathNot: '^(test|scripts|ui)/' },
       to: { dependencyTypes: ['npm-no-pkg', 'npm-unknown'] },
     },
   ],
@@ -59,6 +60,6 @@ module.exports = {
     tsPreCompilationDeps: true,
     tsConfig: { fileName: 'tsconfig.json' },
     doNotFollow: { path: 'node_modules' },
-    exclude: { path: '(^|/)(cdk\\.out|\\.local|\\.build)/' },
+    exclude: { path: '(^|/)(cdk\\.out|\\.local|\\.build|ui/dist)/' },
   },
 };

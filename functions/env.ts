@@ -21,7 +21,8 @@ const oidc = {
 export const signInEnv = { ...archivesspace, ...oidc, SESSION_FUNCTION: 'string' } as const satisfies EnvSpec;
 const doorbell = { QUEUE_URL: 'string', LANES: 'integer' } as const;
 
-export const apiReadEnv = { ...table, ...signInEnv, BUCKET: 'string' } as const satisfies EnvSpec;
+/** STAFF_URL is empty when no staff interface of ArchivesSpace is set. */
+export const apiReadEnv = { ...table, ...signInEnv, BUCKET: 'string', STAFF_URL: 'string' } as const satisfies EnvSpec;
 export const apiCreateEnv = { ...table, ...signInEnv, ...doorbell, BUCKET: 'string' } as const satisfies EnvSpec;
 export const apiCancelEnv = { ...table, ...signInEnv, ...doorbell } as const satisfies EnvSpec;
 export const apiLoginEnv = { ...table, ...signInEnv } as const satisfies EnvSpec;

@@ -29,6 +29,8 @@ export interface Settings {
   readonly dispatcherReservedConcurrency: boolean;
   /** The ArchivesSpace backend, without a slash at its end. */
   readonly archivesspaceUrl: string | undefined;
+  /** ArchivesSpace's staff interface, where the page's links to records go, without a slash at its end. */
+  readonly staffUrl: string | undefined;
   /** Secret with the service user's name and password. */
   readonly archivesspaceSecretArn: string | undefined;
   /** Whose tokens are taken, from the settings oidc_…; undefined without `oidc_issuer`. */
@@ -127,6 +129,7 @@ export function readSettings(context: Readonly<Record<string, unknown>>): Settin
     dispatcherReservedConcurrency: read('dispatcher_reserved_concurrency', true, parseSwitch),
     archivesspaceUrl,
     archivesspaceSecretArn,
+    staffUrl: read<string | undefined>('staff_url', undefined, parseStaffUrl),
     oidc,
     oidcGroups,
     vpc,
@@ -146,6 +149,7 @@ const settingNames = [
   'dispatcher_reserved_concurrency',
   'archivesspace_url',
   'archivesspace_secret_arn',
+  'staff_url',
   'oidc_issuer',
   'oidc_audience',
   'oidc_username_claim',
@@ -205,6 +209,14 @@ function parseBackendUrl(value: unknown, hasVpc: boolean): string {
   // Session headers and passwords would cross the internet readably.
   if (url.protocol === 'http:' && !hasVpc && !loopbackHosts.has(url.hostname)) {
     throw new Wrong('must begin with https:, or the setting vpc must say in which network the backend is');
+  }
+  return url.href.replace(/\/+$/, '');
+}
+
+function parseStaffUrl(value: unknown): string {
+  const url = typeof value === 'string' && URL.canParse(value) ? new URL(value) : undefined;
+  if (!url || !/^https?:$/.test(url.protocol) || url.username || url.search || url.hash) {
+    throw new Wrong("must be the URL of ArchivesSpace's staff interface, such as https://archives.example.org/staff");
   }
   return url.href.replace(/\/+$/, '');
 }

@@ -122,7 +122,12 @@ class JobsStack extends Stack {
       file: 'api/read.ts',
       description: 'API: what only reads',
       spec: env.apiReadEnv,
-      environment: { TABLE: table.tableName, BUCKET: bucket.bucketName, ...signIn },
+      environment: {
+        TABLE: table.tableName,
+        BUCKET: bucket.bucketName,
+        STAFF_URL: settings.staffUrl ?? '',
+        ...signIn,
+      },
       timeoutSeconds: 29,
       network,
       statements: [

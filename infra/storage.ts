@@ -43,11 +43,11 @@ export function makeBucket(scope: Construct): Bucket {
       // A job has a copy of what it took from here.
       { prefix: uploadPrefix, expiration: Duration.days(1) },
     ],
-    // Pages send files here, and from wherever they are served: an address that was signed is the permission.
+    // Pages send files here, and take those of an old job for a new one, from wherever they are served: an address that was signed is the permission.
     cors: [
       {
         allowedOrigins: ['*'],
-        allowedMethods: [HttpMethods.PUT],
+        allowedMethods: [HttpMethods.PUT, HttpMethods.GET],
         allowedHeaders: ['content-type', 'if-none-match', 'x-amz-checksum-sha256'],
         maxAge: 3_000,
       },

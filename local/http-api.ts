@@ -4,6 +4,7 @@ import { randomUUID } from 'node:crypto';
 import { type IncomingMessage, type ServerResponse, STATUS_CODES } from 'node:http';
 import type { InvokeOutcome } from './lambda/lambdas.ts';
 import { type LoopbackServer, listenOnLoopback } from './loopback.ts';
+import { type Page, servePage } from './page.ts';
 
 /** https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-quotas.html */
 const maxRequestBytes = 10 * 1024 * 1024;
@@ -30,6 +31,8 @@ export interface HttpApiOptions {
   readonly portMayMove: boolean;
   readonly accountId: string;
   readonly invoke: (functionArn: string, payload: string) => Promise<InvokeOutcome>;
+  /** Served in front of the API, as an edge would. */
+  readonly page?: Page | undefined;
 }
 
 interface Served {
@@ -50,9 +53,10 @@ interface Match {
 /** Listens on 127.0.0.1. @throws when the port is taken and may not move. */
 export async function startHttpApi(options: HttpApiOptions): Promise<HttpApi> {
   let served: Served | undefined;
-  const server = await listen(options, (incoming, outgoing) =>
-    answer(incoming, outgoing, served, options).catch(() => sendMessage(outgoing, 500, 'Internal Server Error')),
-  );
+  const server = await listen(options, async (incoming, outgoing) => {
+    if (options.page && servePage(options.page, incoming, outgoing)) return;
+    await answer(incoming, outgoing, served, options).catch(() => sendMessage(outgoing, 500, 'Internal Server Error'));
+  });
   return {
     url: server.endpoint,
     serve(apiId, routes) {

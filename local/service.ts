@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { OnJob } from './archivesspace/jobs.ts';
 import { startArchivesSpace } from './archivesspace/server.ts';
+import type { Page } from './page.ts';
 import { type Stack, startStack } from './stack.ts';
 
 export interface ServiceOptions {
@@ -22,6 +23,8 @@ export interface ServiceOptions {
   readonly stateDir?: string;
   /** A real backend in place of the stand-in, and its service user with the permission `become_user`. */
   readonly archivesspace?: { readonly url: string; readonly username: string; readonly password: string } | 'none';
+  /** Served under /ui/ of the API; it may take a while to build. */
+  readonly page?: Promise<Page>;
   /** Further settings, as CDK context: `oidc_issuer` and others. */
   readonly settings?: Readonly<Record<string, string>>;
   readonly log: (line: string) => void;
@@ -60,13 +63,17 @@ export async function startService(options: ServiceOptions): Promise<LocalServic
       job_thread_count: String(options.jobThreadCount),
       plugins: JSON.stringify(options.plugins),
       ...(backend && { archivesspace_url: backend.url, archivesspace_secret_arn: secretArn }),
+      // The stand-in shows records by itself.
+      ...(backend && options.archivesspace === undefined && { staff_url: backend.url }),
       ...options.settings,
     });
+    const page = await options.page;
     const stack = await startStack({
       assemblyDir,
       ...(options.stateDir !== undefined && { stateDir: join(options.stateDir, 'aws') }),
       port: options.port,
       portMayMove: options.portMayMove ?? false,
+      page,
       secrets: backend
         ? { [secretName]: JSON.stringify({ username: backend.username, password: backend.password }) }
         : {},

@@ -11,6 +11,7 @@ import { createEventBus, executionEvent } from './events.ts';
 import { startHttpApi } from './http-api.ts';
 import { answerInvoke } from './lambda/invoke-api.ts';
 import { createLambdas } from './lambda/lambdas.ts';
+import type { Page } from './page.ts';
 import { makeResource, type Workshop } from './resources.ts';
 import { startS3 } from './s3/server.ts';
 import { startSecretsManager } from './secretsmanager/server.ts';
@@ -31,6 +32,8 @@ export interface StackOptions {
   readonly port: number;
   /** Takes the next free port when `port` is taken. */
   readonly portMayMove?: boolean;
+  /** A page in front of the HTTP API. */
+  readonly page?: Page | undefined;
   /** Secret id or ARN → SecretString. */
   readonly secrets?: Readonly<Record<string, string>>;
   /** Gets what the functions and the stack print, one line each. */
@@ -140,7 +143,7 @@ async function run(
   ]);
   closers.push(() => control.close());
   const { port, portMayMove = false } = options;
-  const httpApi = await startHttpApi({ port, portMayMove, accountId, invoke: lambdas.invoke });
+  const httpApi = await startHttpApi({ port, portMayMove, accountId, invoke: lambdas.invoke, page: options.page });
   closers.push(() => httpApi.close());
 
   const endpoints = { dynamodb, sqs, s3, secretsmanager, sfn: control.endpoint, lambda: control.endpoint };

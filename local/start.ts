@@ -2,6 +2,7 @@
 import { rmSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
+import { buildPage } from './built-page.ts';
 import { startService } from './service.ts';
 
 const { values } = parseArgs({
@@ -48,6 +49,7 @@ const starting = startService({
   port,
   portMayMove: process.env['PORT'] === undefined,
   stateDir,
+  page: buildPage(),
   ...(url && username && password && { archivesspace: { url, username, password } }),
   log: (line) => {
     if (values.verbose || /"level":"(WARN|ERROR)"|Error/.test(line)) console.error(line);
@@ -71,7 +73,8 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) {
 
 const service = await starting.catch((error: unknown) => fail(error instanceof Error ? error.message : String(error)));
 console.log(`
-Background jobs:  ${service.apiUrl}
+Background jobs:  ${service.apiUrl}/ui/
+API:              ${service.apiUrl}
 ArchivesSpace:    ${service.archivesspaceUrl}${url ? '' : '  (a stand-in)'}
 ${
   url

@@ -213,6 +213,46 @@ export interface UploadReply {
   readonly expires: string;
 }
 
+// ---------------------------------------------------------------- GET /page
+
+/**
+ * `GET /page`, open: what a page needs to begin. Without a session (or with none that holds: 412 or 401 then, as
+ * everywhere) only how one signs in.
+ */
+export interface PageReply {
+  readonly sign_in:
+    | { readonly kind: 'password' }
+    | { readonly kind: 'oidc'; readonly issuer: string; readonly client_id: string };
+  /** Where staff see records: `<staff_url>/resolve/readonly?uri=…`. Absent: nowhere. */
+  readonly staff_url?: string;
+  readonly user?: {
+    readonly username: string;
+    /** By repository URI; those that hold everywhere are under `_archivesspace`. */
+    readonly permissions: Readonly<Record<string, readonly string[]>>;
+    /** Those that the user may view. Without an ArchivesSpace, those that the permissions name. */
+    readonly repositories: readonly { readonly id: number; readonly name: string }[];
+  };
+}
+
+// ---------------------------------------------------------------- GET …/jobs/types
+
+/** `GET /repositories/:repo_id/jobs/types`, permission `view_repository`: what a form and a page about a job need. */
+export interface TypesReply {
+  /** By name of the type. Hidden ones are among them: their jobs can be looked at. */
+  readonly types: readonly TypeEntry[];
+}
+
+export interface TypeEntry {
+  readonly type: string;
+  readonly hidden: boolean;
+  /** Needed besides `create_job`. */
+  readonly create_permissions: readonly string[];
+  /** Needed besides `cancel_job`. */
+  readonly cancel_permissions: readonly string[];
+  /** JSON Schema (2020-12) of the parameters, with `title` and `description`. */
+  readonly schema: Readonly<Record<string, unknown>>;
+}
+
 // ---------------------------------------------------------------- POST …/jobs, …/jobs_with_files, …/jobs/:id/rerun
 
 /**

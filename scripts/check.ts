@@ -4,6 +4,7 @@ import { spawnSync } from 'node:child_process';
 const checks: readonly (readonly [string, readonly string[]])[] = [
   ['biome', ['check', '--error-on-warnings', '.']],
   ['tsc', ['-p', '.']],
+  ['tsc', ['-p', 'ui']],
   [
     'depcruise',
     [
@@ -19,6 +20,7 @@ const checks: readonly (readonly [string, readonly string[]])[] = [
       'schemas',
       'scripts',
       'test',
+      'ui',
     ],
   ],
   ['node', ['scripts/generate.ts', '--check']],

@@ -11,9 +11,11 @@ import { jobRecords } from './job-records.ts';
 import { jobStatus } from './job-status.ts';
 import { jobTypes } from './job-types.ts';
 import { archivedJobs, listJobs } from './list-jobs.ts';
+import { listTypes } from './list-types.ts';
 import { logout } from './logout.ts';
 import { outputFile } from './output-file.ts';
 import { outputFiles } from './output-files.ts';
+import { showPage } from './page.ts';
 import { Resolver } from './resolve.ts';
 import { Sessions } from './sessions.ts';
 import { showJob } from './show-job.ts';
@@ -41,6 +43,8 @@ export const handler = api('read', sessions, {
   'job-records': jobRecords(listing),
   'output-files': outputFiles(table),
   'output-file': outputFile(table, { bucket: env.BUCKET }),
+  page: showPage(sessions, env.STAFF_URL),
+  'list-types': listTypes(types),
   'browse-jobs': browseJobs(table),
   'show-queue': showQueue(table),
   'job-status': jobStatus(table),

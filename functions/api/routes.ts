@@ -118,6 +118,14 @@ export const routes = [
     permission: 'cancel_job',
   },
   // Beyond ArchivesSpace: docs/extensions.md
+  { method: 'GET', path: '/page', operation: 'page', function: 'read', open: 'says how one signs in' },
+  {
+    method: 'GET',
+    path: '/repositories/{repo_id}/jobs/types',
+    operation: 'list-types',
+    function: 'read',
+    permission: 'view_repository',
+  },
   {
     method: 'GET',
     path: '/repositories/{repo_id}/jobs/browse',

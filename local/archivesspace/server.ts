@@ -7,6 +7,7 @@ import { importBatch } from './batch-import.ts';
 import { cancelJob, createJob, deleteJob, type JobCall, type JobReply, jobTypes, readJob } from './job-routes.ts';
 import { type OnJob, openJobs, type StandInJobs } from './jobs.ts';
 import { describeRecord, describeTree, listCollection } from './record-views.ts';
+import { resolvePage } from './resolve-page.ts';
 import { openStore, type Store } from './store.ts';
 import { can, createUsers, describeUser, isPassword, REPOSITORIES, type User } from './users.ts';
 
@@ -104,6 +105,7 @@ const ROUTES: readonly [method: string, path: RegExp, reply: (call: Call) => Rep
     ({ user }) => (user === undefined ? notFound('Not logged in') : { json: describeUser(user) }),
   ],
   ['POST', /^\/logout$/, logout],
+  ['GET', /^\/resolve\/readonly$/, showPage],
   ['GET', /^\/repositories$/, () => ({ json: REPOSITORIES.map(describeRepository) })],
   ['GET', /^\/repositories\/(\d+)$/, showRepository],
   ['POST', /^\/repositories\/(\d+)\/batch_imports$/, inRepository('import_records', batchImport)],
@@ -281,6 +283,17 @@ function show({ store, params }: Call, repositoryId: number): Reply {
 function showTree({ store, params }: Call, repositoryId: number): Reply {
   const record = store.getRecord(`/repositories/${repositoryId}/resources/${params[2]}`);
   return record === undefined ? notFound('Resource not found') : { json: describeTree(store, record) };
+}
+
+/** Part of the staff interface, not of the backend. It asks for no login: it listens on loopback only. */
+function showPage({ store, query, response }: Call): Reply {
+  const { status, html } = resolvePage(store, query.get('uri') ?? '');
+  response.writeHead(status, {
+    'content-type': 'text/html;charset=utf-8',
+    'content-security-policy': "default-src 'none'; style-src 'unsafe-inline'",
+  });
+  response.end(html);
+  return 'sent';
 }
 
 function showShared({ store, params }: Call): Reply {

@@ -1,0 +1,3 @@
+export function CreateView(_: { type: string | undefined }) {
+  return <p>…</p>;
+}
