@@ -40,7 +40,7 @@ export function JobActions({ job, type, title }: Props) {
             {say('again.button')}
           </button>
         )}
-        {mayCancel && job.status !== 'running' && (
+        {mayCancel && isOver && (
           <button type="button" onClick={() => setAsked('delete')}>
             {say('delete.button')}
           </button>

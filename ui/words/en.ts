@@ -95,6 +95,7 @@ export const en = {
   'create.problems_one': 'One field needs your attention',
   'create.problems_other': '{count} fields need your attention',
   'create.ahead_none': 'No job is waiting. Yours starts right away.',
+  'create.ahead_full': 'No job is waiting, but all places are taken: yours starts when the next one is free.',
   'create.ahead_one': 'One job is waiting ahead of yours.',
   'create.ahead_other': '{count} jobs are waiting ahead of yours.',
   'create.ahead_more': 'More than {count} jobs are waiting ahead of yours.',
