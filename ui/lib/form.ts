@@ -1,3 +1,4 @@
+import { say } from '../words/say.ts';
 import { readable } from './labels.ts';
 
 /** What a form reads of a JSON Schema. */
@@ -205,3 +206,11 @@ export const fileFieldOf = (schema: FormSchema): 'files' | 'file' | 'beside' | u
   if (widgets.includes('file')) return 'file';
   return schema['x-files'] === true ? 'beside' : undefined;
 };
+
+/** A parameter as it is shown to people: the label of a choice, yes or no for a box, else the value itself. */
+export function shownValue(schema: FormSchema | undefined, value: unknown): unknown {
+  const index = schema?.enum?.indexOf(value) ?? -1;
+  if (index >= 0) return schema?.enumDescriptions?.[index] ?? value;
+  if (typeof value === 'boolean') return say(value ? 'job.yes' : 'job.no');
+  return value === schema?.['x-checked'] && value !== undefined ? say('job.yes') : value;
+}

@@ -166,6 +166,8 @@ function Form({ entry, title, from, params, files: oldFiles }: FormProps) {
     const job = { jsonmodel_type: entry.type, ...given };
     const found = new Map([...unreadable.map((path) => [path, say('field.json')] as const), ...check(schema, job)]);
     for (const path of unreadable) found.set(path, say('field.json'));
+    for (const { path, widget } of fieldsOf(schema))
+      if ((widget === 'files' || widget === 'file') && found.has(path)) found.set(path, say('field.file'));
     show(found);
     if (found.size > 0) return;
 

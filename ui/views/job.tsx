@@ -4,6 +4,7 @@ import { Link } from 'wouter';
 import type { FileEntry, JobEvent, StatusReply, TypeEntry } from '../../schemas/extensions.ts';
 import { calls } from '../api/calls.ts';
 import { useHere } from '../context.ts';
+import { type FormSchema, shownValue } from '../lib/form.ts';
 import { hasEnded, idIn, isStopping, readable, statusText, titleOf } from '../lib/labels.ts';
 import { parseTime, showDuration, showPercent, showSize, zoneName } from '../lib/time.ts';
 import { Busy, Message, ProblemNote, ProgressBar, StatusBadge, Time, useTitle } from '../parts.tsx';
@@ -176,9 +177,9 @@ function Basics({ job, title, type }: { job: StatusReply; title: string; type: T
           <dl>
             {entries.map(([name, value]) => (
               <Fragment key={name}>
-                <dt>{labelOf(type, name)}</dt>
+                <dt>{propertyOf(type, name)?.title ?? readable(name)}</dt>
                 <dd className="pre">
-                  <Value value={value} />
+                  <Value value={shownValue(propertyOf(type, name), value)} />
                 </dd>
               </Fragment>
             ))}
@@ -189,10 +190,9 @@ function Basics({ job, title, type }: { job: StatusReply; title: string; type: T
   );
 }
 
-function labelOf(type: TypeEntry | undefined, name: string): string {
-  const { properties } = (type?.schema ?? {}) as { properties?: Record<string, { title?: unknown }> };
-  const title = properties && Object.hasOwn(properties, name) ? properties[name]?.title : undefined;
-  return typeof title === 'string' ? title : readable(name);
+function propertyOf(type: TypeEntry | undefined, name: string): FormSchema | undefined {
+  const { properties = {} } = (type?.schema ?? {}) as FormSchema;
+  return Object.hasOwn(properties, name) ? properties[name] : undefined;
 }
 
 /** A parameter's value; URIs of records lead to them. */

@@ -22,7 +22,6 @@ export const en = {
   'app.offline': 'No connection. What you see may be out of date; this page tries again by itself.',
   'app.online': 'The connection is back.',
   'app.opensNewTab': 'opens in a new tab',
-  'app.required': 'required',
 
   'login.title': 'Sign in',
   'login.again': 'Your session has ended. Please sign in again: nothing on this page is lost.',
@@ -61,8 +60,6 @@ export const en = {
   'jobs.status': 'Status',
   'jobs.owner': 'Owner',
   'jobs.submitted': 'Submitted',
-  'jobs.started': 'Started',
-  'jobs.finishedAt': 'Finished',
   'jobs.duration': 'Took',
   'jobs.runningFor': 'Running for',
   'jobs.more': 'Show more',
@@ -105,6 +102,7 @@ export const en = {
   'create.optional': 'optional',
 
   'field.required': 'Fill in “{label}”.',
+  'field.file': 'Choose a file.',
   'field.choose': 'Choose one of the options.',
   'field.none': '– none –',
   'field.select': 'Please choose',
@@ -129,8 +127,6 @@ export const en = {
   'field.other': 'This value cannot be used.',
   'field.unexpected': '“{name}” is not expected here.',
 
-  'files.choose': 'Choose files',
-  'files.chooseOne': 'Choose a file',
   'files.drop': 'or drop them here',
   'files.remove': 'Remove {name}',
   'files.retry': 'Send {name} again',
@@ -146,11 +142,8 @@ export const en = {
   'files.extra': 'Files',
   'files.extra.help': 'If this job works with files, add them here.',
 
-  'job.heading': '{title}, job {id}',
-  'job.tab': '{title} {id}',
   'job.tab.progress': '{percent} {title} {id}',
   'job.tab.status': '{status}: {title} {id}',
-  'job.status': 'Status',
   'job.owner': 'Owner',
   'job.type': 'Job type',
   'job.submitted': 'Submitted',
@@ -166,6 +159,8 @@ export const en = {
   'job.basic': 'Basic Information',
   'job.parameters': 'Parameters',
   'job.noParameters': 'This job has no parameters.',
+  'job.yes': 'Yes',
+  'job.no': 'No',
   'job.files': 'Files',
   'job.files.input': 'Input files',
   'job.files.output': 'Output files',
@@ -268,7 +263,6 @@ export const en = {
   'log.later': 'The log begins when the job starts.',
   'log.lines_one': 'One line',
   'log.lines_other': '{count} lines',
-  'log.loading': 'Loading the log…',
   'log.stalled': 'The log could not be read: {reason} It is tried again.',
 
   'problem.offline': 'The service cannot be reached. Check your connection; this is tried again by itself.',
