@@ -68,7 +68,7 @@ function dispatch(network: TableNetwork, request: TableRequest, settle: (delayMs
   const there = latencyMs(network);
   const back = request.kind !== 'TransactWriteItems' && random.chance(0.5) ? 0 : latencyMs(network);
   // The items of a transaction are not shown all at once, but before it is answered.
-  const hiddenMs = () => (random.chance(0.5) ? 0 : random.between(0, back));
+  const hiddenMs = () => (random.chance(0.5) ? 0 : random.between(0, Math.min(back, 50)));
   const timeOut = () => settle(random.between(1_000, 5_000), { error: named('TimeoutError', 'socket hang up') });
   const attempt = (delayMs: number, then: (outcome: Outcome) => void) => {
     const keys = Database.keysOf(request);

@@ -1,4 +1,5 @@
 import type { Database } from './database.ts';
+import type { Stored } from './expressions.ts';
 import type { Faults } from './faults.ts';
 import type { StartWatch } from './harness.ts';
 import type { Sandbox } from './lambda.ts';
@@ -52,11 +53,13 @@ export class Watches {
       };
       const look = () => {
         const blindMs = this.#faults.hit('watch blind', 0.1) ? random.between(5_000, 40_000) : 0;
-        const inMs = random.between(0, everyMs) + random.between(2, 30) + blindMs;
+        const inMs = random.between(0, everyMs) + random.between(51, 80) + blindMs;
         this.#scheduler.after(
           inMs,
           () => {
-            const run = this.#database.item(pk, 'RUN');
+            const Key = { pk: { S: pk }, sk: { S: 'RUN' } };
+            const input = { TableName: 'jobs', Key, ConsistentRead: true };
+            const { Item: run } = this.#database.apply({ kind: 'GetItem', input }) as { Item?: Stored };
             if (!run) return;
             if (run['token']?.S !== token) kill('the token of its run was taken away');
             if (run['cancelAt']) stop('canceled');
