@@ -46,6 +46,6 @@ export const run: Run<Params> = async (ctx) => {
 export const handler = runner(run);
 
 function fillMemory(): never {
-  const kept: string[][] = [];
-  for (;;) kept.push(Array.from({ length: 100_000 }, (_, i) => `${i} ${Math.random()}`));
+  const kept: number[][] = [];
+  for (;;) kept.push(new Array<number>(1_000_000).fill(kept.length + 0.5));
 }
