@@ -24,13 +24,15 @@ const checks: readonly (readonly [string, readonly string[]])[] = [
     ],
   ],
   ['node', ['scripts/generate.ts', '--check']],
+  ['node', ['scripts/openapi.ts', '--check']],
+  ['node', ['scripts/proxy.ts', '--check']],
 ];
 let failed = 0;
 for (const [command, args] of checks) {
   const started = performance.now();
   const { status } = spawnSync('npx', ['--no-install', command, ...args], { stdio: ['ignore', 'inherit', 'inherit'] });
   console.log(
-    `${status === 0 ? 'passed' : 'FAILED'}: ${command} (${((performance.now() - started) / 1000).toFixed(1)} s)`,
+    `${status === 0 ? 'passed' : 'FAILED'}: ${command === 'node' ? args[0] : command} (${((performance.now() - started) / 1000).toFixed(1)} s)`,
   );
   if (status !== 0) failed++;
 }

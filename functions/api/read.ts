@@ -18,6 +18,7 @@ import { outputFiles } from './output-files.ts';
 import { showPage } from './page.ts';
 import { Resolver } from './resolve.ts';
 import { Sessions } from './sessions.ts';
+import { docs, openapi } from './show-description.ts';
 import { showJob } from './show-job.ts';
 import { showQueue } from './show-queue.ts';
 import { Types } from './types.ts';
@@ -43,6 +44,8 @@ export const handler = api('read', sessions, {
   'job-records': jobRecords(listing),
   'output-files': outputFiles(table),
   'output-file': outputFile(table, { bucket: env.BUCKET }),
+  openapi,
+  docs,
   page: showPage(sessions, env.STAFF_URL),
   'list-types': listTypes(types),
   'browse-jobs': browseJobs(table),

@@ -118,6 +118,8 @@ export const routes = [
     permission: 'cancel_job',
   },
   // Beyond ArchivesSpace: docs/extensions.md
+  { method: 'GET', path: '/openapi.json', operation: 'openapi', function: 'read', open: 'says what anybody may read' },
+  { method: 'GET', path: '/docs', operation: 'docs', function: 'read', open: 'says what anybody may read' },
   { method: 'GET', path: '/page', operation: 'page', function: 'read', open: 'says how one signs in' },
   {
     method: 'GET',
