@@ -1,5 +1,5 @@
 import { useQueryClient } from '@tanstack/react-query';
-import { type ReactNode, useEffect, useRef, useState } from 'react';
+import { type ReactNode, useEffect, useLayoutEffect, useRef, useState } from 'react';
 import type { JobBrief } from '../schemas/extensions.ts';
 import { isStopping, statusText } from './lib/labels.ts';
 import { problemIn, sentence } from './lib/problem.ts';
@@ -72,7 +72,8 @@ export function ProgressBar({ progress }: { progress: NonNullable<JobBrief['prog
 export function Dialog(props: { title: string; onClose: () => void; isFixed?: boolean; children: ReactNode }) {
   const { title, onClose, isFixed = false, children } = props;
   const dialog = useRef<HTMLDialogElement>(null);
-  useEffect(() => {
+  // Before it is taken away: closing gives the focus back to what opened it.
+  useLayoutEffect(() => {
     const opened = dialog.current;
     opened?.showModal();
     return () => opened?.close();

@@ -64,7 +64,12 @@ export function JobsView() {
         )}
       </div>
       <Filters types={types.data} search={search} onChange={setSearch} isFiltered={isFiltered} />
-      {problem && <ProblemNote error={problem.error} again={() => problem.refetch()} />}
+      {problem && (
+        <ProblemNote
+          error={problem.error}
+          again={() => lists.filter(({ isError }) => isError).map(({ refetch }) => refetch())}
+        />
+      )}
       {!isReady && !problem && <Busy />}
       {isEmpty && (
         <div className="empty">

@@ -74,10 +74,10 @@ const lineHeight = 20;
 
 export function LogView({ id, isQueued }: { id: number; isQueued: boolean }) {
   return (
-    <section className="log" aria-labelledby="log-title">
-      <h2 id="log-title">{say('log.title')}</h2>
+    <div className="log">
+      <h2>{say('log.title')}</h2>
       {isQueued ? <p className="quiet">{say('log.later')}</p> : <LogLines id={id} />}
-    </section>
+    </div>
   );
 }
 
