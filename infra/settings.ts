@@ -31,6 +31,8 @@ export interface Settings {
   readonly archivesspaceUrl: string | undefined;
   /** ArchivesSpace's staff interface, where the page's links to records go, without a slash at its end. */
   readonly staffUrl: string | undefined;
+  /** A page for staff, at an edge in front of the API. @default true */
+  readonly page: boolean;
   /** Secret with the service user's name and password. */
   readonly archivesspaceSecretArn: string | undefined;
   /** Whose tokens are taken, from the settings oidc_…; undefined without `oidc_issuer`. */
@@ -129,6 +131,7 @@ export function readSettings(context: Readonly<Record<string, unknown>>): Settin
     dispatcherReservedConcurrency: read('dispatcher_reserved_concurrency', true, parseSwitch),
     archivesspaceUrl,
     archivesspaceSecretArn,
+    page: read('page', true, parseSwitch),
     staffUrl: read<string | undefined>('staff_url', undefined, parseStaffUrl),
     oidc,
     oidcGroups,
@@ -150,6 +153,7 @@ const settingNames = [
   'archivesspace_url',
   'archivesspace_secret_arn',
   'staff_url',
+  'page',
   'oidc_issuer',
   'oidc_audience',
   'oidc_username_claim',

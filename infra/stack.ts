@@ -10,6 +10,7 @@ import * as env from '../functions/env.ts';
 import { makeApi } from './api.ts';
 import { allow, allowItems, makeServiceFunction, type Network } from './functions.ts';
 import { makeMachine, watchExecutions } from './machine.ts';
+import { makePage } from './page.ts';
 import { makeRunner, registerTypes, registrationTimeout } from './runner-function.ts';
 import { findRunners, type Runner } from './runners.ts';
 import { readSettings, type Settings } from './settings.ts';
@@ -198,7 +199,8 @@ class JobsStack extends Stack {
         ...asking,
       ],
     });
-    makeApi(this, stage, logRetentionDays, { read, create, cancel, 'sign-in': signingIn });
+    const api = makeApi(this, stage, logRetentionDays, { read, create, cancel, 'sign-in': signingIn });
+    if (settings.page) makePage(this, settings, api, bucket);
 
     const dispatcher = makeServiceFunction(this, 'Dispatcher', {
       ...shared,

@@ -60,6 +60,8 @@ export async function startService(options: ServiceOptions): Promise<LocalServic
     const assemblyDir = join(scratch, 'cdk.out');
     await synthesize(assemblyDir, {
       stage: 'local',
+      // Served by this process: there is no edge here.
+      page: 'off',
       job_thread_count: String(options.jobThreadCount),
       plugins: JSON.stringify(options.plugins),
       ...(backend && { archivesspace_url: backend.url, archivesspace_secret_arn: secretArn }),

@@ -18,6 +18,7 @@ test('without any context every setting has its default', () => {
     oidc: undefined,
     oidcGroups: undefined,
     vpc: undefined,
+    page: true,
     plugins: [],
     typeOptions: {},
     stage: 'prod',

@@ -156,7 +156,7 @@ describe('what is kept', () => {
   });
 
   test('the bucket is private and encrypted, and forgets uploads that were broken off or never used', () => {
-    expect(stack.one('AWS::S3::Bucket')).toMatchObject({
+    expect(stack.one('AWS::S3::Bucket', 'Files')).toMatchObject({
       BucketEncryption: {
         ServerSideEncryptionConfiguration: [{ ServerSideEncryptionByDefault: { SSEAlgorithm: 'AES256' } }],
       },
@@ -178,7 +178,7 @@ describe('what is kept', () => {
   test('bucket and queues take requests only over TLS', () => {
     const policies = [...stack.all('AWS::S3::BucketPolicy'), ...stack.all('AWS::SQS::QueuePolicy')];
 
-    expect(policies).toHaveLength(4);
+    expect(policies).toHaveLength(5);
     for (const [, { Properties }] of policies) {
       expect(at(Properties, 'PolicyDocument', 'Statement')).toContainEqual(
         expect.objectContaining({ Effect: 'Deny', Condition: { Bool: { 'aws:SecureTransport': 'false' } } }),
