@@ -33,7 +33,7 @@ test('npm start says where it is, runs a job, and stops on Ctrl-C', async () => 
   const { child, exited, said } = start(newFolder());
   await expect.poll(said, { timeout: 60_000 }).toContain('Ctrl-C stops');
 
-  const api = /Background jobs:\s+(http:\S+)/.exec(said())?.[1] ?? '';
+  const api = /API:\s+(http:\S+)/.exec(said())?.[1] ?? '';
   const archivist = await person(api, 'archivist');
   const uri = await archivist.create('slow_nothing_job', { times: '1', seconds: 0 });
   await archivist.until(uri, 'completed', 20_000);

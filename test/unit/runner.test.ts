@@ -8,6 +8,7 @@ import type { Context } from 'aws-lambda';
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import { readFiles, readLog, readRecords } from '../../aws/reads.ts';
 import type { RunningJob } from '../../core/job.ts';
+import { maxSegments } from '../../core/limits.ts';
 import { claimSegment, closeSegment, create, inputKey, keys, requestCancel, revoke, settle } from '../../core/table.ts';
 import type { Run } from '../../runners/sdk/context.ts';
 import { type Invocation, runner } from '../../runners/sdk/run.ts';
@@ -261,14 +262,14 @@ describe('a segment', () => {
     await write(world.table, {
       op: 'update',
       key: keys.run(type, 1),
-      set: { segment: 4_000, open: false },
+      set: { segment: maxSegments, open: false },
       when: [],
     });
 
-    await world.invoke(neverRuns, '4001');
+    await world.invoke(neverRuns, String(maxSegments + 1));
 
     expect(await world.run(type, 1)).toMatchObject({
-      end: { failure: { kind: 'protocol', reason: 'The runner went on more than 4000 times.' } },
+      end: { failure: { kind: 'protocol', reason: `The runner went on more than ${maxSegments} times.` } },
     });
   });
 
