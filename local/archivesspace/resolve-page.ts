@@ -5,10 +5,10 @@ import type { Store } from './store.ts';
 export function resolvePage(store: Store, uri: string): { readonly status: number; readonly html: string } {
   const record = store.getRecord(uri);
   if (record === undefined)
-    return { status: 404, html: page('Record not found', `<p>There is no record <code>${escape(uri)}</code>.</p>`) };
+    return { status: 404, html: page('Record not found', `<p>There is no record <code>${plain(uri)}</code>.</p>`) };
   const described = describeRecord(store, record) as Readonly<Record<string, unknown>>;
   const title = String(described['title'] ?? described['display_string'] ?? uri);
-  return { status: 200, html: page(title, `<p><code>${escape(uri)}</code></p>${shown(described)}`) };
+  return { status: 200, html: page(title, `<p><code>${plain(uri)}</code></p>${shown(described)}`) };
 }
 
 function shown(value: unknown): string {
@@ -17,19 +17,19 @@ function shown(value: unknown): string {
   if (typeof value === 'object' && value !== null) {
     const rows = Object.entries(value).map(
       ([name, entry]) =>
-        `<tr><th scope="row">${escape(name.replaceAll('_', ' '))}</th><td>${name === 'ref' ? linkTo(String(entry)) : shown(entry)}</td></tr>`,
+        `<tr><th scope="row">${plain(name.replaceAll('_', ' '))}</th><td>${name === 'ref' ? linkTo(String(entry)) : shown(entry)}</td></tr>`,
     );
     return `<table>${rows.join('')}</table>`;
   }
-  return escape(String(value));
+  return plain(String(value));
 }
 
-const linkTo = (uri: string) => `<a href="/resolve/readonly?uri=${encodeURIComponent(uri)}">${escape(uri)}</a>`;
+const linkTo = (uri: string) => `<a href="/resolve/readonly?uri=${encodeURIComponent(uri)}">${plain(uri)}</a>`;
 
-const escape = (text: string) => text.replace(/[&<>"']/g, (character) => `&#${character.charCodeAt(0)};`);
+const plain = (text: string) => text.replace(/[&<>"']/g, (character) => `&#${character.charCodeAt(0)};`);
 
 const page = (title: string, body: string) => `<!doctype html><html lang="en"><meta charset="utf-8">
 <meta name="viewport" content="width=device-width"><meta name="color-scheme" content="light dark">
-<title>${escape(title)}</title><style>body{font:16px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem}
+<title>${plain(title)}</title><style>body{font:16px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem}
 table{border-collapse:collapse}th,td{text-align:left;vertical-align:top;padding:.2rem .6rem;border-top:1px solid #8888}
-th{font-weight:600;white-space:nowrap}</style><h1>${escape(title)}</h1>${body}</html>`;
+th{font-weight:600;white-space:nowrap}</style><h1>${plain(title)}</h1>${body}</html>`;

@@ -29,9 +29,9 @@ describe('creating a job', () => {
 
     const [record] = await Promise.all([
       page.context().waitForEvent('page'),
-      page.getByRole('link', { name: /Pond and drains/ }).click(),
+      page.getByRole('link', { name: /^Novák and Tanaka Family Papers/ }).click(),
     ]);
-    await record.getByRole('heading', { name: 'Pond and drains' }).waitFor();
+    await record.getByRole('heading', { name: 'Novák and Tanaka Family Papers' }).waitFor();
 
     const [download] = await Promise.all([
       page.waitForEvent('download'),

@@ -24,17 +24,15 @@ export interface ShownJob {
   readonly job: string | Readonly<Record<string, unknown>>;
 }
 
-export interface Records {
-  readonly this_page: number;
-  readonly last_page: number;
-  readonly total: number;
-  readonly results: readonly {
-    readonly record: {
-      readonly ref: string;
-      readonly _resolved?: { readonly title?: string; readonly display_string?: string };
-    };
-  }[];
+export interface MadeRecord {
+  readonly record: {
+    readonly ref: string;
+    readonly _resolved?: { readonly title?: string; readonly display_string?: string };
+  };
 }
+
+/** How many records are asked for at once: each is looked up in ArchivesSpace. */
+export const recordsAtOnce = 25;
 
 const jobs = (repo: number) => `/repositories/${repo}/jobs`;
 
@@ -60,8 +58,14 @@ export const calls = {
   files: (repo: number, id: number, signal?: AbortSignal) =>
     askJson<FilesReply>(`${jobs(repo)}/${id}/files`, { signal }),
   fileLink: (repo: number, id: number, file: number) => askJson<FileLink>(`${jobs(repo)}/${id}/files/${file}`),
-  records: (repo: number, id: number, page: number, signal?: AbortSignal) =>
-    askJson<Records>(`${jobs(repo)}/${id}/records?page=${page}&page_size=25&resolve[]=record`, { signal }),
+  recordCount: async (repo: number, id: number, signal?: AbortSignal) =>
+    (await askJson<{ readonly total: number }>(`${jobs(repo)}/${id}/records?page=1&page_size=1`, { signal })).total,
+  /** The first that were made come first: those that the others belong to. They are numbered from 1. */
+  records: async (repo: number, id: number, first: number, signal?: AbortSignal) => {
+    const ids = Array.from({ length: recordsAtOnce }, (_, i) => first + i).join(',');
+    const path = `${jobs(repo)}/${id}/records?id_set=${ids}&resolve[]=record`;
+    return (await askJson<readonly MadeRecord[]>(path, { signal })).toReversed();
+  },
   upload: (repo: number, file: UploadRequest) =>
     askJson<UploadReply>(`${jobs(repo)}/uploads`, { method: 'POST', json: file }),
   create: (repo: number, job: Readonly<Record<string, unknown>>, uploads: readonly string[], key: string) =>

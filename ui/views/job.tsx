@@ -2,7 +2,7 @@ import { useInfiniteQuery, useMutation, useQuery } from '@tanstack/react-query';
 import { Fragment, useEffect, useId, useRef, useState } from 'react';
 import { Link } from 'wouter';
 import type { FileEntry, JobEvent, StatusReply, TypeEntry } from '../../schemas/extensions.ts';
-import { calls } from '../api/calls.ts';
+import { calls, recordsAtOnce } from '../api/calls.ts';
 import { useHere } from '../context.ts';
 import { type FormSchema, shownValue } from '../lib/form.ts';
 import { hasEnded, idIn, isStopping, readable, statusText, titleOf } from '../lib/labels.ts';
@@ -291,8 +291,11 @@ function Records({ job }: { job: StatusReply }) {
     queryKey: ['job', repo, job.id, 'about', 'records'],
     enabled: isOver,
     initialPageParam: 1,
-    queryFn: ({ pageParam, signal }) => calls.records(repo, job.id, pageParam, signal),
-    getNextPageParam: ({ this_page, last_page }) => (this_page < last_page ? this_page + 1 : undefined),
+    queryFn: async ({ pageParam, signal }) => {
+      const total = await calls.recordCount(repo, job.id, signal);
+      return { total, results: total === 0 ? [] : await calls.records(repo, job.id, pageParam, signal) };
+    },
+    getNextPageParam: ({ total }, _, first) => (first + recordsAtOnce <= total ? first + recordsAtOnce : undefined),
   });
   const pages = records.data?.pages ?? [];
   const total = pages[0]?.total ?? 0;
