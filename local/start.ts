@@ -74,7 +74,7 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) {
 const service = await starting.catch((error: unknown) => fail(error instanceof Error ? error.message : String(error)));
 console.log(`
 Background jobs:  ${service.apiUrl}/ui/
-API:              ${service.apiUrl}
+API:              ${service.apiUrl}  (described at /docs)
 ArchivesSpace:    ${service.archivesspaceUrl}${url ? '' : '  (a stand-in)'}
 ${
   url
