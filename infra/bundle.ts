@@ -1,11 +1,15 @@
-import { mkdtempSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { createHash } from 'node:crypto';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, statSync } from 'node:fs';
+import { join, relative, sep } from 'node:path';
 import { buildSync } from 'esbuild';
 import { projectRoot } from './runners.ts';
 
 /** Where a function's AWS clients find credentials: only in the environment, or along the SDK's whole chain. */
 export type Credentials = 'environment' | 'chain';
+
+/** Bundles that were made, each under the hash of all that they could have been made from. */
+const kept = join(projectRoot, '.build', 'bundles');
+const sources = ['archivesspace', 'aws', 'core', 'functions', 'plugins', 'runners', 'schemas', 'test/plugins'];
 
 /**
  * Bundles a function's code, with everything it imports: what was tested is what runs, whatever SDK the runtime brings.
@@ -13,15 +17,32 @@ export type Credentials = 'environment' | 'chain';
  * why this is not left to CDK's NodejsFunction: it writes one file.
  *
  * @param entry absolute path of the file with `handler`
- * @returns a new temporary folder; the caller removes it
+ * @returns a folder to copy from, below .build/; made anew only when something in the project has changed
  * @throws with esbuild's messages when the code cannot be bundled
  */
 export function bundle(entry: string, credentials: Credentials): string {
-  const folder = mkdtempSync(join(tmpdir(), 'background-jobs-'));
+  const within = relative(projectRoot, entry);
+  // Of a plugin elsewhere it is not known what it is made from.
+  const version = within.startsWith('..') ? `elsewhere-${process.pid}` : hashOfSources();
+  const folder = join(kept, version, `${within.split(sep).join('-')}-${credentials}`);
+  if (existsSync(folder)) return folder;
+  mkdirSync(join(kept, version), { recursive: true });
+  const made = mkdtempSync(join(kept, version, 'making-'));
+  build(entry, credentials, made);
+  try {
+    renameSync(made, folder);
+  } catch {
+    // Somebody else was first, with the same.
+    rmSync(made, { recursive: true });
+  }
+  return folder;
+}
+
+function build(entry: string, credentials: Credentials, outdir: string): void {
   buildSync({
     absWorkingDir: projectRoot,
     entryPoints: { index: entry },
-    outdir: folder,
+    outdir,
     outExtension: { '.js': '.mjs' },
     bundle: true,
     splitting: true,
@@ -41,5 +62,34 @@ export function bundle(entry: string, credentials: Credentials): string {
         ? { '@aws-sdk/credential-provider-node': join(projectRoot, 'aws', 'env-credentials.ts') }
         : {},
   });
-  return folder;
+}
+
+const hourMs = 3_600_000;
+let hash: string | undefined;
+
+/** Of the project's code, the lock file, and this file; what was made from other sources goes after an hour. */
+function hashOfSources(): string {
+  if (hash !== undefined) return hash;
+  const all = createHash('sha256');
+  const files = sources.flatMap((folder) =>
+    readdirSync(join(projectRoot, folder), { recursive: true, withFileTypes: true })
+      .filter((entry) => entry.isFile())
+      .map((entry) => join(entry.parentPath, entry.name)),
+  );
+  for (const file of [...files.sort(), join(projectRoot, 'package-lock.json'), import.meta.filename]) {
+    all
+      .update(`${relative(projectRoot, file)}\0`)
+      .update(readFileSync(file))
+      .update('\0');
+  }
+  hash = all.digest('hex').slice(0, 16);
+  if (existsSync(kept)) {
+    for (const other of readdirSync(kept)) {
+      const folder = join(kept, other);
+      // Another synth may still be copying from what it made a moment ago.
+      if (other !== hash && Date.now() - statSync(folder).mtimeMs > hourMs)
+        rmSync(folder, { recursive: true, force: true });
+    }
+  }
+  return hash;
 }

@@ -1,4 +1,3 @@
-import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { Duration, RemovalPolicy, Stack } from 'aws-cdk-lib';
 import type { ISecurityGroup, IVpc } from 'aws-cdk-lib/aws-ec2';
@@ -89,15 +88,10 @@ export function makeFunction(scope: Construct, id: string, settings: FunctionSet
 function makeCode(scope: Construct, id: string, { entry, credentials }: FunctionSettings): Code {
   // Commands that deploy nothing, such as `cdk list` and `cdk destroy`, and tests of the template alone.
   if (!Stack.of(scope).bundlingRequired) return Code.fromInline('// not bundled');
-  const folder = bundle(entry, credentials);
-  try {
-    const code = Code.fromAsset(folder);
-    // Copies the code into the assembly now, not when a function is made of it.
-    code.bind(new Construct(scope, id));
-    return code;
-  } finally {
-    rmSync(folder, { recursive: true });
-  }
+  const code = Code.fromAsset(bundle(entry, credentials));
+  // Copies the code into the assembly now, not when a function is made of it.
+  code.bind(new Construct(scope, id));
+  return code;
 }
 
 export interface ServiceFunctionSettings<S extends EnvSpec>

@@ -1,15 +1,13 @@
 import { spawnSync } from 'node:child_process';
-import { readFileSync, rmSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { expect, onTestFinished, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { signInEnv } from '../../functions/env.ts';
 import { bundle } from '../../infra/bundle.ts';
 import { projectRoot } from '../../infra/runners.ts';
 
 function bundled(file: string): string {
-  const folder = bundle(join(projectRoot, file), file.startsWith('functions/') ? 'environment' : 'chain');
-  onTestFinished(() => rmSync(folder, { recursive: true }));
-  return folder;
+  return bundle(join(projectRoot, file), file.startsWith('functions/') ? 'environment' : 'chain');
 }
 
 /** Bytes that a cold start loads: index.mjs, and what is imported statically from there on. */
