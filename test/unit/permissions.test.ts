@@ -7,6 +7,7 @@ const user = {
     _archivesspace: ['create_repository'],
     '/repositories/2': ['create_job', 'import_records'],
     '/repositories/22': ['cancel_job'],
+    '/repositories/undefined': ['odd'],
   },
 };
 
@@ -20,6 +21,7 @@ describe('a user lacks', () => {
     ['nothing that is held globally', 3, ['create_repository'], []],
     ['what a repository gives when only global permissions count', undefined, ['create_job'], ['create_job']],
     ['nothing global when only global permissions count', undefined, ['create_repository'], []],
+    ['what a repository without a number gives when only global ones count', undefined, ['odd'], ['odd']],
     ['everything in a repository that is no number', Number.NaN, ['create_job'], ['create_job']],
   ])('%s', (_, repo, needed, lacking) => {
     expect(missing(user, repo, needed)).toEqual(lacking);
