@@ -68,6 +68,20 @@ test('an attempt that came to no answer is taken back, unless another was counte
   expect(holds(counting(3, now).item, back.when)).toBe(false);
 });
 
+test('each pair of user and address has a count of its own, found after a deploy where it was', () => {
+  expect(attemptsKey('p')).toEqual({ pk: 'LOGIN#p', sk: 'ATTEMPTS' });
+  expect(attemptsKey('q')).not.toEqual(attemptsKey('p'));
+});
+
+test.each<[name: string, item: Item | undefined]>([
+  ['is not there', undefined],
+  ['has no count', { until: now }],
+  ['has no end', { count: 3 }],
+  ['has words for numbers', { count: '3', until: 'soon' }],
+])('an item that %s counts nothing', (_, item) => {
+  expect(readAttempts(item)).toBeUndefined();
+});
+
 test('counts expire in the table, by themselves, and are forgotten whatever they were', () => {
   const { item } = counting(1, now);
 
