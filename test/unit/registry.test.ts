@@ -28,7 +28,7 @@ function problems(collected: Collected): readonly string[] {
 
 describe('a type has', () => {
   test('ArchivesSpace’s defaults when its manifest says nothing', () => {
-    expect(collect([source()])).toEqual({
+    expect(collect([source()])).toStrictEqual({
       ok: true,
       types: [
         {
@@ -90,6 +90,31 @@ describe('a type has', () => {
   });
 });
 
+describe('allowed is', () => {
+  test.each<[option: string, value: unknown]>([
+    ['grace_seconds', 0],
+    ['grace_seconds', 600],
+    ['time_limit_seconds', 1],
+    ['time_limit_seconds', 2_592_000],
+    ['create_permissions', []],
+  ])('%s %j of a type', (option, value) => {
+    expect(problems(collect([source({ types: { a_job: { [option]: value } } })]))).toEqual([]);
+  });
+
+  test.each<[option: string, value: unknown]>([
+    ['memory_mb', 128],
+    ['memory_mb', 10_240],
+    ['timeout_seconds', 3],
+    ['timeout_seconds', 900],
+    ['archivesspace', true],
+    ['archivesspace', false],
+    ['archivesspace', []],
+    ['archivesspace', ['/subjects', '/agents/corporate_entities']],
+  ])('%s %j of a runner', (option, value) => {
+    expect(problems(collect([source({ manifest: { [option]: value } })]))).toEqual([]);
+  });
+});
+
 test('types of several runners come together, in their order', () => {
   const collected = collect([
     source({ types: { b_job: {}, a_job: {} } }),
@@ -133,6 +158,11 @@ describe('refused is', () => {
     [
       'a schema that is no object',
       [source({ schemas: { a_job: [] } })],
+      'plugins/a/manifest.ts, type a_job: there is no schema for it. Add plugins/a/schemas/a_job.json, a JSON Schema (2020-12) of its parameters.',
+    ],
+    [
+      'a schema file that says null',
+      [source({ schemas: { a_job: null } })],
       'plugins/a/manifest.ts, type a_job: there is no schema for it. Add plugins/a/schemas/a_job.json, a JSON Schema (2020-12) of its parameters.',
     ],
     [
@@ -184,6 +214,12 @@ describe('refused is', () => {
           ['ok', 3],
           'must be a permission such as "import_records", or a list of them, not ["ok",3]',
         ],
+        ['cancel_permissions', [null], 'must be a permission such as "import_records", or a list of them, not [null]'],
+        [
+          'create_permissions',
+          'import_records, create_job',
+          'must be a permission such as "import_records", or a list of them, not "import_records, create_job"',
+        ],
         ['grace_seconds', 601, 'must be a whole number of seconds from 0 to 600, not 601'],
         ['grace_seconds', -1, 'must be a whole number of seconds from 0 to 600, not -1'],
         ['grace_seconds', 1.5, 'must be a whole number of seconds from 0 to 600, not 1.5'],
@@ -205,6 +241,16 @@ describe('refused is', () => {
           'must be true, false, or a list of paths such as "/subjects", not ["subjects"]',
         ],
         ['archivesspace', ['/../x'], 'must be true, false, or a list of paths such as "/subjects", not ["/../x"]'],
+        ...(
+          [['/subjects', 'agents'], ['/subjects?all=true'], ['/subjects/1'], [['/subjects']], '/subjects'] as const
+        ).map(
+          (paths) =>
+            [
+              'archivesspace',
+              paths,
+              `must be true, false, or a list of paths such as "/subjects", not ${JSON.stringify(paths)}`,
+            ] as const,
+        ),
       ] as const
     ).map(([option, value, problem]): [string, RunnerSource[], string] => [
       `${option} ${JSON.stringify(value)}`,
