@@ -39,10 +39,18 @@ module.exports = {
       name: 'aws-sdk-only-in-aws',
       comment: 'Besides the parts whose business it is.',
       severity: 'error',
-      from: { pathNot: '^(aws|infra|local|test|runners/sdk)/|^functions/session\\.ts$' },
+      from: {
+        pathNot: '^(aws|infra|local|test|runners/sdk)/|^(functions/session|scripts/deploy-page|ui/api/upload)\\.ts$',
+      },
       to: { path: 'node_modules/@(aws-sdk|smithy|aws-crypto)/' },
     },
-    { name: 'no-cycles', severity: 'error', from: {}, to: { circular: true } },
+    {
+      name: 'no-cycles',
+      comment: 'Two files may know the types of each other.',
+      severity: 'error',
+      from: {},
+      to: { circular: true, viaOnly: { dependencyTypesNot: ['type-only'] } },
+    },
     {
       name: 'nobody-imports-tests',
       severity: 'error',
