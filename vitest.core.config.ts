@@ -13,6 +13,7 @@ const files = [
   'registry',
   'sweep',
   'table',
+  'table-deploy',
   'table-keys',
   'uploads',
   'waiting',

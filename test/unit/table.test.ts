@@ -33,6 +33,8 @@ function done(items: Items, transaction: Transaction | Write): void {
   expect(applyTransaction(items, transaction)).toEqual({ done: true });
 }
 const itemAt = (items: Items, key: { pk: string; sk: string }) => items.get(nameOf(key));
+const setJob = (items: Items, change: Item) =>
+  items.set(nameOf(keys.job(id)), { ...itemAt(items, keys.job(id)), ...change });
 const jobIn = (items: Items) => fromItem<Job>(itemAt(items, keys.job(id)) ?? {});
 const runIn = (items: Items) => fromItem<Run>(itemAt(items, keys.run(type, id)) ?? {});
 const rowIn = (items: Items) => fromItem<QueueRow>(itemAt(items, keys.queue(type, id)) ?? { id, type });
@@ -108,6 +110,20 @@ const states = [
   'failed, revoked',
 ] as const;
 type State = (typeof states)[number];
+
+/** How often the job itself has changed by then: clients that saw an older one are told. */
+const changesOf: Readonly<Record<State, number>> = {
+  'no job': 0,
+  queued: 0,
+  'canceled while queued': 1,
+  claimed: 1,
+  'in segment 1': 1,
+  'between segments': 1,
+  'asked to stop': 2,
+  'said its end': 1,
+  completed: 2,
+  'failed, revoked': 2,
+};
 
 /** Every command a job's life is made of, as it is sent in any state. */
 const events: Readonly<Record<string, (items: Items) => Transaction | Write>> = {
@@ -210,11 +226,58 @@ describe('what a command leaves behind:', () => {
     expect(itemAt(items, keys.run(type, id, 'INPUTS'))).toMatchObject({ files: [file] });
   });
 
+  test('create keeps a client’s free text for people and, apart, for the runner', () => {
+    const items: Items = new Map();
+    done(items, commands.create(newJob(id, type, { jobParams: '{"note":"x"}' })));
+
+    expect(jobIn(items)).toMatchObject({ jobParams: '{"note":"x"}' });
+    expect(itemAt(items, keys.run(type, id, 'JOB_PARAMS'))).toMatchObject({ v: 1, jobParams: '{"note":"x"}' });
+  });
+
+  test.each(states.filter((state) => state !== 'no job'))('a job that is %s is listed under its status', (state) => {
+    const items = stateOf(state);
+    const { status, lockVersion } = jobIn(items);
+
+    expect(jobIn(items)).toMatchObject({ gpk: 'REPO#2', gsk: `${status}#000000000007` });
+    expect(lockVersion).toBe(changesOf[state]);
+  });
+
   test('cancel of a queued job takes its row away, so that it never starts', () => {
     const items = stateOf('canceled while queued');
 
     expect(jobIn(items)).toMatchObject({ status: 'canceled', canceledBy: 'manager', finished: 9, lockVersion: 1 });
     expect(itemAt(items, keys.queue(type, id))).toBeUndefined();
+  });
+
+  test('a cancel of a running job tells its run, and only the run that it has', () => {
+    const items = stateOf('asked to stop');
+    expect(runIn(items)).toMatchObject({ cancelAt: 20 });
+    expect(jobIn(items)).toMatchObject({ cancelRequested: 20, canceledBy: 'manager', status: 'running' });
+
+    const other = stateOf('in segment 1');
+    done(other, commands.revoke(run));
+    const late = commands.requestCancel(jobIn(other) as RunningJob, 'manager', 20);
+    expect(applyTransaction(other, late).done).toBe(false);
+    expect(jobIn(other)).not.toHaveProperty('cancelRequested');
+  });
+
+  test('a job that can never run has failed, and its row is gone', () => {
+    const items = stateOf('queued');
+    const failure = { kind: 'unregistered_type', reason: 'Gone.' } as const;
+    done(items, commands.failQueued(rowIn(items), failure, 60));
+
+    expect(jobIn(items)).toMatchObject({ status: 'failed', failure, finished: 60, mtime: 60, lockVersion: 1 });
+    expect(jobIn(items)).toMatchObject({ gsk: 'failed#000000000007' });
+    expect(itemAt(items, keys.queue(type, id))).toBeUndefined();
+  });
+
+  test('what people did is noted beside the job, each by itself', () => {
+    const items = stateOf('queued');
+    done(items, commands.event(id, 30, 'n1', { what: 'cancel', by: 'manager' }));
+    done(items, commands.event(id, 30, 'n2', { what: 'cancel', by: 'archivist' }));
+
+    expect(itemAt(items, keys.event(id, 30, 'n1'))).toMatchObject({ v: 1, at: 30, what: 'cancel', by: 'manager' });
+    expect(itemAt(items, keys.event(id, 30, 'n2'))).toMatchObject({ by: 'archivist' });
   });
 
   test('a claim takes slot and lock, and the row away, under one token', () => {
@@ -223,7 +286,8 @@ describe('what a command leaves behind:', () => {
     expect(jobIn(items)).toMatchObject({ status: 'running', token, slot: 0, runner: 'arn', started: 10 });
     expect(itemAt(items, keys.slot(0))).toMatchObject({ job: id, type, token, n: 0 });
     expect(itemAt(items, keys.lock(type))).toMatchObject({ job: id, type, token });
-    expect(runIn(items)).toMatchObject({ token, segment: 0, open: false, ends: noEnds, params: '{"times":"1"}' });
+    expect(runIn(items)).toMatchObject({ token, segment: 0, open: false, params: '{"times":"1"}' });
+    expect(runIn(items).ends).toEqual({ log: 0, files: 0, records: 0 });
     expect(itemAt(items, keys.queue(type, id))).toBeUndefined();
   });
 
@@ -258,6 +322,67 @@ describe('what a command leaves behind:', () => {
     const refused = written.done ? [] : written.refused;
     expect(refused.flatMap((one, i) => (one === undefined ? [] : [i]))).toEqual([part]);
     expect(items).toEqual(before);
+  });
+
+  test('progress and state are kept, and the run goes on', () => {
+    const items = stateOf('in segment 1');
+    const before = runIn(items);
+    const progress = { done: 1, total: 2, message: 'half' };
+    done(items, commands.saveProgress(run, 1, progress));
+    done(items, commands.saveState(run, 1, '{"at":1}'));
+
+    expect(runIn(items)).toEqual({ ...before, progress, state: '{"at":1}' });
+  });
+
+  test('a segment that is over leaves its state and ends to the next', () => {
+    const items = stateOf('in segment 1');
+    const ends = { log: 100, files: 2, records: 3 };
+    done(items, commands.closeSegment(run, 1, '{"at":2}', ends));
+
+    expect(runIn(items)).toMatchObject({ open: false, segment: 1, state: '{"at":2}', ends });
+    expect(runIn(items)).not.toHaveProperty('heedsCancel');
+  });
+
+  test('a run says between two segments that the next one will heed a cancel, and no longer than that', () => {
+    const items = stateOf('in segment 1');
+    done(items, commands.closeSegment(run, 1, '{}', noEnds, true));
+    expect(runIn(items)).toMatchObject({ heedsCancel: true });
+
+    done(items, commands.claimSegment(run, 2, 'c2', 200));
+    done(items, commands.closeSegment(run, 2, '{}', noEnds));
+    expect(runIn(items)).not.toHaveProperty('heedsCancel');
+  });
+
+  test('a run that says its end leaves outcome, reason, ends and its last progress', () => {
+    const items = stateOf('in segment 1');
+    const ends = { log: 100, files: 2, records: 3 };
+    const failure = { kind: 'runner_error', reason: 'No such record.' } as const;
+    const progress = { done: 2, total: 2 };
+    done(items, commands.endRun(run, 1, { outcome: 'failed', failure }, ends, progress));
+
+    expect(runIn(items)).toMatchObject({ open: false, ends, progress });
+    expect(runIn(items).end).toEqual({ outcome: 'failed', failure });
+  });
+
+  test('a run that says its end, and nothing more of its progress, leaves it as it was', () => {
+    const items = stateOf('in segment 1');
+    done(items, commands.saveProgress(run, 1, { done: 1, total: 2 }));
+    done(items, commands.endRun(run, 1, { outcome: 'completed' }, noEnds));
+
+    expect(runIn(items)).toMatchObject({ end: { outcome: 'completed' }, progress: { done: 1, total: 2 } });
+    expect(runIn(items).end).toEqual({ outcome: 'completed' });
+  });
+
+  test('a run whose token was taken away is as it was otherwise', () => {
+    const items = stateOf('in segment 1');
+    const before = runIn(items);
+    done(items, commands.revoke(run));
+
+    expect(runIn(items)).toEqual({ ...before, token: 'revoked' });
+  });
+
+  test('a job that completed has no reason', () => {
+    expect(jobIn(stateOf('completed'))).not.toHaveProperty('failure');
   });
 
   test('a settled job keeps the ends of what counts', () => {
@@ -332,6 +457,18 @@ describe('repair:', () => {
     done(items, commands.settleLost(jobIn(items) as RunningJob, runIn(items), { outcome: 'failed', ends: noEnds }, 60));
 
     expect(jobIn(items).status).toBe('failed');
+    expect(itemAt(items, keys.slot(0))).toMatchObject({ job: 1, token: 'other' });
+  });
+
+  test('a job whose run is gone is ended without it', () => {
+    const items = stateOf('claimed');
+    items.delete(nameOf(keys.slot(0)));
+    items.delete(nameOf(keys.run(type, id)));
+
+    done(items, commands.settleLost(jobIn(items) as RunningJob, undefined, { outcome: 'failed', ends: noEnds }, 60));
+
+    expect(jobIn(items).status).toBe('failed');
+    expect(itemAt(items, keys.run(type, id))).toBeUndefined();
   });
 
   test.each<[name: string, seen: Job | undefined, is: Job['status'] | undefined, dropped: boolean]>([
@@ -345,7 +482,50 @@ describe('repair:', () => {
     if (is) items.set(nameOf(keys.job(id)), { ...job, status: is });
     else items.delete(nameOf(keys.job(id)));
 
+    const before = itemAt(items, keys.job(id));
+
     expect(applyTransaction(items, commands.dropRow(rowIn(items), seen)).done).toBe(dropped);
+    expect(items.has(nameOf(keys.queue(type, id)))).toBe(!dropped);
+    expect(itemAt(items, keys.job(id))).toEqual(before);
+  });
+
+  describe('slot and lock of a job', () => {
+    const hold = { job: id, token };
+    const freed = (items: Items, seen: Job | undefined) =>
+      applyTransaction(items, commands.releaseLeft(hold, seen, [0], [type])).done;
+    const boardIn = (items: Items) => [keys.slot(0), keys.lock(type)].map((key) => items.has(nameOf(key)));
+
+    test.each<[name: string, change: (items: Items) => void]>([
+      ['that has ended', () => undefined],
+      ['that runs under another token', (items) => setJob(items, { status: 'running', token: 'new' })],
+      ['that is not there', (items) => items.delete(nameOf(keys.job(id)))],
+    ])('%s are freed, and the job stays as it is', (_, change) => {
+      const items = stateOf('completed');
+      change(items);
+      const job = itemAt(items, keys.job(id));
+
+      expect(freed(items, job && fromItem<Job>(job))).toBe(true);
+      expect(boardIn(items)).toEqual([false, false]);
+      expect(itemAt(items, keys.job(id))).toEqual(job);
+    });
+
+    test.each<[name: string, seen: Job | undefined, is: Item | undefined]>([
+      ['was not there, but is now', undefined, { status: 'queued' }],
+      ['was there, but is gone', { status: 'completed' } as Job, undefined],
+      ['was seen queued, but a claim came through', { status: 'queued' } as Job, { status: 'running', token }],
+      [
+        'was seen running under another token, but has this one',
+        { status: 'running' } as Job,
+        { status: 'running', token },
+      ],
+    ])('are kept when it %s', (_, seen, is) => {
+      const items = stateOf('completed');
+      if (is) setJob(items, is);
+      else items.delete(nameOf(keys.job(id)));
+
+      expect(freed(items, seen)).toBe(false);
+      expect(boardIn(items)).toEqual([true, true]);
+    });
   });
 
   test('a late write of a run that was revoked cannot begin another segment', () => {
@@ -361,76 +541,6 @@ describe('repair:', () => {
     done(items, commands.settleLost(jobIn(items) as RunningJob, runIn(items), { outcome: 'failed', ends: noEnds }, 60));
 
     expect(applyTransaction(items, commands.claimSegment(run, 2, 'c2', 300)).done).toBe(false);
-  });
-});
-
-describe('deploy:', () => {
-  const registered = (owner: string): commands.RegisteredType => ({
-    type: 'a_job',
-    schema: '{}',
-    version: '1',
-    hidden: false,
-    createPermissions: ['x'],
-    cancelPermissions: [],
-    owner,
-    dispatch: free,
-  });
-  const settings = (items: Items) => fromItem<Settings>(itemAt(items, keys.settings) ?? {});
-  function deployed(): Items {
-    const items: Items = new Map();
-    done(items, commands.firstSettings(2));
-    done(items, commands.registerType(registered('plugins/a'), undefined));
-    return items;
-  }
-
-  test('the first settings are written once', () => {
-    const items = deployed();
-
-    expect(applyTransaction(items, commands.firstSettings(5)).done).toBe(false);
-    expect(settings(items)).toMatchObject({ limit: 2, paused: false });
-  });
-
-  test('a lower limit takes nothing else away', () => {
-    const items = deployed();
-    done(items, commands.setLimit(1));
-
-    expect(settings(items)).toMatchObject({ limit: 1, types: { a_job: free } });
-  });
-
-  test('a type of another owner is not taken over', () => {
-    const items = deployed();
-
-    expect(applyTransaction(items, commands.registerType(registered('plugins/b'), undefined)).done).toBe(false);
-    const asB = commands.registerType(registered('plugins/b'), { owner: 'plugins/b' });
-    expect(applyTransaction(items, asB).done).toBe(false);
-    expect(itemAt(items, keys.type('a_job'))).toMatchObject({ owner: 'plugins/a' });
-  });
-
-  test('a retired type keeps its queue until it is forgotten, and is back when it is registered again', () => {
-    const items = deployed();
-    done(items, commands.retireType('a_job', 'plugins/a', 99));
-    expect(itemAt(items, keys.type('a_job'))).toBeUndefined();
-    expect(settings(items).types['a_job']).toEqual({ ...free, retired: 99 });
-
-    done(items, commands.registerType(registered('plugins/b'), undefined));
-    expect(settings(items).types['a_job']).toEqual(free);
-    expect(applyTransaction(items, commands.forgetType('a_job', 99)).done).toBe(false);
-  });
-
-  test('a retired type is forgotten', () => {
-    const items = deployed();
-    done(items, commands.retireType('a_job', 'plugins/a', 99));
-    done(items, commands.forgetType('a_job', 99));
-
-    expect(settings(items).types).toEqual({});
-  });
-
-  test('a queue that nobody reads is read again, so that its jobs fail', () => {
-    const items = deployed();
-    done(items, commands.readQueueOf('lost_job', 99));
-
-    expect(settings(items).types['lost_job']).toMatchObject({ retired: 99 });
-    expect(applyTransaction(items, commands.readQueueOf('a_job', 99)).done).toBe(false);
   });
 });
 
