@@ -47,7 +47,7 @@ test.each<[name: string, command: Transaction | Write]>([
   expect(items.size).toBe(0);
 });
 
-test('a type is not retired where there are no settings, which would make some of nothing else', () => {
+test('a type is not retired where there are no settings', () => {
   const items = deployed();
   items.delete(nameOf(keys.settings));
 
