@@ -174,6 +174,29 @@ describe('watching a job', () => {
     await page.getByRole('heading', { name: 'Finished' }).waitFor();
   });
 
+  test('whoever wants to is told when it ends', async () => {
+    const archivist = await as('archivist');
+    const uri = await archivist.create('quick_job', { seconds: 3 });
+    const page = await browser.at(uri);
+    await page.evaluate(() => {
+      const told: string[] = [];
+      class Told {
+        static requestPermission = async () => 'granted';
+        constructor(text: string) {
+          told.push(text);
+        }
+      }
+      Object.assign(globalThis, { Notification: Told, told });
+    });
+    await page.getByRole('button', { name: 'Tell me when it ends' }).click();
+    await page.getByText('You will be told when it ends').waitFor();
+    await page.getByText('Completed', { exact: true }).first().waitFor();
+
+    expect(await page.evaluate(() => (globalThis as unknown as { told: string[] }).told)).toEqual([
+      'quick_job: Completed',
+    ]);
+  });
+
   test('filters are in the address', async () => {
     const archivist = await as('archivist');
     const uri = await archivist.create('faulty_job', { fault: 'throw' });

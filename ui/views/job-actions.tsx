@@ -1,5 +1,5 @@
 import { useMutation, useQueryClient } from '@tanstack/react-query';
-import { useEffect, useRef, useState } from 'react';
+import { useEffect, useState } from 'react';
 import { Link, useLocation } from 'wouter';
 import type { StatusReply, TypeEntry } from '../../schemas/extensions.ts';
 import { calls } from '../api/calls.ts';
@@ -45,7 +45,7 @@ export function JobActions({ job, type, title }: Props) {
             {say('delete.button')}
           </button>
         )}
-        {!isOver && <Notify job={job} title={title} />}
+        <Notify job={job} title={title} />
       </div>
       {!isOver && !mayCancel && <p className="quiet">{whyNotCancel(lacking)}</p>}
       {asked === 'cancel' && <CancelDialog job={job} onClose={close} />}
@@ -154,15 +154,12 @@ function DeleteDialog({ job, onClose }: DialogProps) {
 /** A notification of the browser when the job ends, if the reader wants one and the browser allows it. */
 function Notify({ job, title }: { job: StatusReply; title: string }) {
   const [state, setState] = useState<'off' | 'on' | 'denied'>('off');
-  const status = statusText(job);
-  const latest = useRef({ isOver: false, status, title });
-  latest.current = { isOver: hasEnded(job.status), status, title };
+  const isOver = hasEnded(job.status);
+  const text = say('job.notify.body', { title, status: statusText(job) });
   useEffect(() => {
-    if (state !== 'on') return;
-    // Taken away when the job has ended: what it was told last is how it ended.
-    return () => notifyLater(() => latest.current);
-  }, [state]);
-  if (!('Notification' in globalThis)) return null;
+    if (isOver && state === 'on') new Notification(text);
+  }, [isOver, state, text]);
+  if (isOver || !('Notification' in globalThis)) return null;
   if (state !== 'off')
     return <span className="quiet">{say(state === 'on' ? 'job.notify.on' : 'job.notify.denied')}</span>;
   return (
@@ -173,9 +170,4 @@ function Notify({ job, title }: { job: StatusReply; title: string }) {
       {say('job.notify')}
     </button>
   );
-}
-
-function notifyLater(read: () => { isOver: boolean; status: string; title: string }): void {
-  const { isOver, status, title } = read();
-  if (isOver) new Notification(say('job.notify.body', { title, status }));
 }
