@@ -15,6 +15,10 @@ interface Begun {
   readonly clientId: string;
 }
 
+/** Why the last sign-in came to nothing. */
+let failure: string | undefined;
+export const signInFailure = (): string | undefined => failure;
+
 const redirect = () => `${location.origin}/ui/`;
 const base64url = (bytes: Uint8Array) =>
   btoa(String.fromCharCode(...bytes))
@@ -63,8 +67,12 @@ export function finishSignIn(): void {
   sessionStorage.removeItem(place);
   const begun = JSON.parse(text) as Begun;
   history.replaceState(null, '', begun.back);
-  if (query.get('state') !== begun.state) return;
-  void takeToken(begun, code);
+  const isOurs = query.get('state') === begun.state;
+  const taking = isOurs ? takeToken(begun, code) : Promise.reject(new Error('state'));
+  taking.catch((error: unknown) => {
+    failure = error instanceof Error ? error.message : String(error);
+    sessions.end();
+  });
 }
 
 async function takeToken({ tokenEndpoint, clientId, verifier }: Begun, code: string): Promise<void> {
@@ -78,9 +86,9 @@ async function takeToken({ tokenEndpoint, clientId, verifier }: Begun, code: str
       code_verifier: verifier,
     }),
   });
-  if (!response.ok) return;
+  if (!response.ok) throw new Error(String(response.status));
   const { id_token: secret } = (await response.json()) as { id_token?: string };
-  if (!secret) return;
+  if (!secret) throw new Error('id_token');
   sessions.begin({ kind: 'oidc', secret, username: '' });
   const { user } = await calls.page();
   sessions.begin({ kind: 'oidc', secret, username: user?.username ?? '' });

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { afterAll, describe, expect, test } from 'vitest';
 import { address, as, endAll, jobs, useBrowser } from './helpers.ts';
 
@@ -66,6 +67,61 @@ describe('signing in', () => {
     expect((await fetch(`${address}/ui/assets/none.js`)).status).toBe(404);
     expect((await fetch(`${address}/nothing`)).headers.get('content-type')).toBe('application/json');
   });
+});
+
+describe('at an issuer', () => {
+  // The service's side of it is tested without a page (test/integration/auth-tokens.test.ts).
+  test.each(['taken', 'refused'] as const)(
+    'a code is exchanged with its proof, and the token is %s',
+    async (outcome) => {
+      const page = await browser.blank();
+      const issuer = 'http://127.0.0.1:9';
+      const cors = { 'access-control-allow-origin': address };
+      const user = {
+        username: 'ada',
+        permissions: { '/repositories/2': ['view_repository'] },
+        repositories: [{ id: 2, name: 'Two' }],
+      };
+      await page.route(`${address}/page`, (route) => {
+        const isKnown = route.request().headers()['authorization'] === 'Bearer the-token';
+        return route.fulfill({
+          json: { sign_in: { kind: 'oidc', issuer, client_id: 'jobs' }, ...(isKnown && { user }) },
+        });
+      });
+      await page.route(`${address}${jobs}/**`, (route) => route.fulfill({ json: { results: [], types: [] } }));
+      await page.route(`${issuer}/.well-known/openid-configuration`, (route) =>
+        route.fulfill({
+          headers: cors,
+          json: { authorization_endpoint: `${issuer}/authorize`, token_endpoint: `${issuer}/token` },
+        }),
+      );
+      let challenge = '';
+      await page.route(`${issuer}/authorize?*`, (route) => {
+        const asked = new URL(route.request().url()).searchParams;
+        challenge = asked.get('code_challenge') ?? '';
+        const back = new URLSearchParams({ code: 'the-code', state: asked.get('state') ?? '' });
+        return route.fulfill({ status: 302, headers: { location: `${asked.get('redirect_uri')}?${back}` } });
+      });
+      await page.route(`${issuer}/token`, (route) => {
+        const given = new URLSearchParams(route.request().postData() ?? '');
+        const proof = createHash('sha256')
+          .update(given.get('code_verifier') ?? '')
+          .digest('base64url');
+        const isGood = outcome === 'taken' && given.get('code') === 'the-code' && proof === challenge;
+        return route.fulfill({
+          status: isGood ? 200 : 400,
+          headers: cors,
+          json: isGood ? { id_token: 'the-token' } : {},
+        });
+      });
+      await page.goto(`${address}/ui${jobs}?status=failed`);
+      await page.getByRole('button', { name: 'Sign in with your organization' }).click();
+
+      if (outcome === 'refused') await page.getByText('The sign-in did not work: 400').waitFor();
+      else await page.getByText('No job matches these filters').waitFor();
+      expect(new URL(page.url()).pathname + new URL(page.url()).search).toBe(`/ui${jobs}?status=failed`);
+    },
+  );
 });
 
 describe('by keyboard only', () => {

@@ -1,9 +1,9 @@
 import { useMutation, useQuery } from '@tanstack/react-query';
-import { useEffect, useRef, useState } from 'react';
+import { useEffect, useRef, useState, useSyncExternalStore } from 'react';
 import { calls } from '../api/calls.ts';
 import { sessions } from '../api/session.ts';
 import { problemIn, sentence } from '../lib/problem.ts';
-import { beginSignIn } from '../oidc.ts';
+import { beginSignIn, signInFailure } from '../oidc.ts';
 import { Busy, Dialog, ProblemNote, useTitle } from '../parts.tsx';
 import { say } from '../words/say.ts';
 
@@ -42,12 +42,14 @@ function LoginForm({ username }: { username: string }) {
 
 function AtIssuer({ issuer, clientId }: { issuer: string; clientId: string }) {
   const begin = useMutation({ mutationFn: () => beginSignIn(issuer, clientId) });
+  const failure = useSyncExternalStore(sessions.subscribe, signInFailure);
+  const problem = begin.isError ? begin.error.message : failure;
   return (
     <>
       <p>{say('login.oidc.help', { issuer: URL.canParse(issuer) ? new URL(issuer).host : issuer })}</p>
-      {begin.isError && (
+      {problem !== undefined && (
         <p className="note bad" role="alert">
-          {say('login.oidc.failed', { reason: begin.error.message })}
+          {say('login.oidc.failed', { reason: problem })}
         </p>
       )}
       <button type="button" className="primary" disabled={begin.isPending} onClick={() => begin.mutate()}>
