@@ -63,6 +63,11 @@ describe('the promises that can be seen broken', () => {
     ['slot twice', board([slot(0, 1, 'free_job'), slot(3, 1, 'free_job')], []), 1],
     ['lock without slot', board([], [hold(1, 'serial_job')]), 1],
     ['lock without slot', board([slot(0, 2, 'free_job')], [hold(1, 'serial_job')]), 1],
+    [
+      'slot under an old token',
+      board([slot(0, 1, 'serial_job'), slot(1, 2, 'serial_job', 'old')], [hold(1, 'serial_job')]),
+      2,
+    ],
     ['slot under an old token', board([slot(0, 1, 'free_job', 'old')], []), 1],
   ])('%s', (promise, broken, job) => {
     expect(promises(broken, jobs(running(1), running(2)))).toEqual([[promise, job]]);
