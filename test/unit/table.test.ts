@@ -385,6 +385,20 @@ describe('what a command leaves behind:', () => {
     expect(jobIn(stateOf('completed'))).not.toHaveProperty('failure');
   });
 
+  test('a claim is refused for a row whose job is not queued, as a restore may leave it', () => {
+    const items = stateOf('queued');
+    setJob(items, { status: 'canceled' });
+    const before = new Map(items);
+
+    const written = applyTransaction(
+      items,
+      commands.claim({ row: rowIn(items), slot: 1, token, type: serial, now: 10 }),
+    );
+
+    expect(written.done || written.refused[commands.claimParts.job]).toMatchObject({ status: 'canceled' });
+    expect(items).toEqual(before);
+  });
+
   test('a settled job keeps the ends of what counts', () => {
     const items = stateOf('in segment 1');
     const ends = { log: 100, files: 2, records: 3 };
