@@ -4,8 +4,10 @@ export default defineConfig({
   test: {
     include: ['test/**/*.test.ts', 'runners/**/*.test.ts', 'plugins/**/*.test.ts'],
     exclude: ['**/node_modules/**', 'test/browser/**'],
-    testTimeout: 20_000,
-    hookTimeout: 60_000,
+    // A check that is polled for may take its time on a busy machine.
+    expect: { poll: { timeout: 15_000, interval: 50 } },
+    testTimeout: 40_000,
+    hookTimeout: 120_000,
     maxWorkers: 2,
   },
 });

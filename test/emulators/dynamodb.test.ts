@@ -12,7 +12,8 @@ import {
   UpdateItemCommand,
   UpdateTimeToLiveCommand,
 } from '@aws-sdk/client-dynamodb';
-import { describe, expect, test, vi } from 'vitest';
+import { describe, expect, test } from 'vitest';
+import { waitFor } from '../helpers/wait.ts';
 import { get, type Item, keyOf, put, startOnDisk, startWithTable } from './dynamodb-helpers.ts';
 
 test('a failed condition gives the old item back where ALL_OLD asks for it', async () => {
@@ -244,7 +245,7 @@ describe('time to live', () => {
     await timed('prolonged', nowS() + 1);
     await timed('prolonged', nowS() + 3600);
 
-    await vi.waitFor(async () => {
+    await waitFor(async () => {
       expect(await get(client, 'old')).toBeUndefined();
       expect(await get(client, 'new')).toBeUndefined();
     });

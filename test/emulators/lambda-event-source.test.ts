@@ -7,7 +7,8 @@ import {
   SendMessageCommand,
   SQSClient,
 } from '@aws-sdk/client-sqs';
-import { expect, test, vi } from 'vitest';
+import { expect, test } from 'vitest';
+import { waitFor } from '../helpers/wait.ts';
 import { clientFor, runAssembly, type TestStack } from './assembly.ts';
 
 interface Setting {
@@ -77,7 +78,7 @@ test('messages reach the function in order and are gone when it has answered', a
   await send('a');
   await send('b');
 
-  await vi.waitFor(() => expect(printed(stack)).toHaveLength(2));
+  await waitFor(() => expect(printed(stack)).toHaveLength(2));
   const records = printed(stack).map((line) => JSON.parse(line));
   expect(records.map(({ body }) => body)).toEqual(['a', 'b']);
   expect(records[0]).toMatchObject({
@@ -90,7 +91,7 @@ test('messages reach the function in order and are gone when it has answered', a
     eventSourceARN: 'arn:aws:sqs:us-east-1:000000000000:Test-Queue.fifo',
     awsRegion: 'us-east-1',
   });
-  await vi.waitFor(async () => expect(await left('Queue')).toBe(0));
+  await waitFor(async () => expect(await left('Queue')).toBe(0));
 });
 
 test('a batch that fails comes back after its visibility timeout, and goes to the dead letters in the end', async () => {
@@ -102,7 +103,7 @@ test('a batch that fails comes back after its visibility timeout, and goes to th
   const sentMs = Date.now();
   await send('a');
 
-  await vi.waitFor(async () => expect(await left('Dead')).toBe(1), { timeout: 5_000 });
+  await waitFor(async () => expect(await left('Dead')).toBe(1), { timeout: 5_000 });
   const [first, second, ...more] = printed(stack)
     .filter((line) => /^\d+ \d$/.test(line))
     .map((line) => line.split(' '));
@@ -124,8 +125,8 @@ test('only the messages that the function names come back', async () => {
   const Entries = ['good', 'bad', 'fine'].map((word) => ({ Id: word, MessageBody: word }));
   await client.send(new SendMessageBatchCommand({ QueueUrl: url, Entries }));
 
-  await vi.waitFor(() => expect(printed(stack)).toContain('bad2'), { timeout: 5_000 });
-  await vi.waitFor(async () => expect(await left('Queue')).toBe(0));
+  await waitFor(() => expect(printed(stack)).toContain('bad2'), { timeout: 5_000 });
+  await waitFor(async () => expect(await left('Queue')).toBe(0));
   expect(printed(stack).toSorted()).toEqual(['bad1', 'bad2', 'fine1', 'good1']);
 });
 
@@ -138,7 +139,7 @@ test('an answer that names a message which was not in the batch fails the whole 
 
   await send('a');
 
-  await vi.waitFor(() => expect(printed(stack)).toEqual(['a1', 'a2']), { timeout: 5_000 });
+  await waitFor(() => expect(printed(stack)).toEqual(['a1', 'a2']), { timeout: 5_000 });
 });
 
 test('no more batches run at once than the function has reserved, and none is throttled', async () => {
@@ -152,12 +153,12 @@ test('no more batches run at once than the function has reserved, and none is th
 
   for (let index = 0; index < 8; index += 1) await send(`m${index}`, `lane${index % 4}`);
 
-  await vi.waitFor(() => expect(printed(stack).filter((line) => line.startsWith('end'))).toHaveLength(8), {
+  await waitFor(() => expect(printed(stack).filter((line) => line.startsWith('end'))).toHaveLength(8), {
     timeout: 5_000,
   });
   let running = 0;
   const depths = printed(stack).map((line) => (running += line === 'begin' ? 1 : -1));
   expect(Math.max(...depths)).toBe(2);
   expect(printed(stack).filter((line) => line.startsWith('end '))).toEqual(Array(8).fill('end 1'));
-  await vi.waitFor(async () => expect(await left('Queue')).toBe(0));
+  await waitFor(async () => expect(await left('Queue')).toBe(0));
 });

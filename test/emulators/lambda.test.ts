@@ -3,7 +3,8 @@
 // …/dg/lambda-concurrency.html, …/dg/configuration-timeout.html, and the wording of errors in
 // https://github.com/aws/aws-lambda-runtime-interface-emulator.
 import { InvokeCommand, LambdaClient } from '@aws-sdk/client-lambda';
-import { expect, test, vi } from 'vitest';
+import { expect, test } from 'vitest';
+import { waitFor } from '../helpers/wait.ts';
 import {
   type AssemblyParts,
   clientFor,
@@ -28,7 +29,7 @@ async function invoke(client: LambdaClient, name: string, event: unknown = {}) {
 }
 
 async function pidOf(stack: TestStack, name: string): Promise<number> {
-  return vi.waitFor(() => {
+  return waitFor(() => {
     const [pid] = stack.pids(name);
     if (pid === undefined) throw new Error('no process yet');
     return pid;
@@ -141,7 +142,7 @@ test('a process that is killed from outside ends its invocation as Runtime.ExitE
   const { payload: pid } = await invoke(client, 'Fn', { ms: 0 });
 
   const running = invoke(client, 'Fn', { ms: 60_000 });
-  await vi.waitFor(() => expect(stack.pids('Fn')).toEqual([pid]));
+  await waitFor(() => expect(stack.pids('Fn')).toEqual([pid]));
   process.kill(pid, 'SIGKILL');
 
   const { payload, FunctionError } = await running;
@@ -206,7 +207,7 @@ test('what a function spawned is killed with it', async () => {
 
   const pid = Number(/child (\d+)/.exec(stack.lines.join('\n'))?.[1]);
   expect(pid).toBeGreaterThan(0);
-  await vi.waitFor(() => expect(isGone(pid)).toBe(true));
+  await waitFor(() => expect(isGone(pid)).toBe(true));
 });
 
 test.each(['process', 'worker'] as const)(
@@ -246,7 +247,7 @@ test('an asynchronous invocation is accepted at once and runs', async () => {
   );
 
   expect(StatusCode).toBe(202);
-  await vi.waitFor(() => expect(stack.lines).toContain('Fn: hello'));
+  await waitFor(() => expect(stack.lines).toContain('Fn: hello'));
 });
 
 test('an asynchronous invocation that is throttled runs later', async () => {
@@ -258,7 +259,7 @@ test('an asynchronous invocation that is throttled runs later', async () => {
   await invokeLater({ word: 'first', ms: 200 });
   await invokeLater({ word: 'second' });
 
-  await vi.waitFor(() => expect(stack.lines).toEqual(['Fn: first', 'Fn: second']), { timeout: 3_000 });
+  await waitFor(() => expect(stack.lines).toEqual(['Fn: first', 'Fn: second']), { timeout: 3_000 });
 });
 
 test('what functions print goes to the log line by line', async () => {
@@ -268,7 +269,7 @@ test('what functions print goes to the log line by line', async () => {
 
   await invoke(client, 'Fn');
 
-  await vi.waitFor(() =>
+  await waitFor(() =>
     expect(stack.lines).toEqual(expect.arrayContaining(['Fn: one', 'Fn: two', 'Fn: three', 'Fn: four'])),
   );
 });

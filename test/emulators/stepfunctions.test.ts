@@ -9,8 +9,9 @@ import {
   StartExecutionCommand,
   StopExecutionCommand,
 } from '@aws-sdk/client-sfn';
-import { expect, test, vi } from 'vitest';
+import { expect, test } from 'vitest';
 import { compileMachine } from '../../local/stepfunctions/machine.ts';
+import { waitFor } from '../helpers/wait.ts';
 import {
   clientFor,
   isGone,
@@ -49,7 +50,7 @@ function sfn(stack: SeparateStack['stack']) {
       new DescribeExecutionCommand({ executionArn: `${machineArn.replace(':stateMachine:', ':execution:')}:${name}` }),
     );
   const end = (name: string, timeout = 5_000) =>
-    vi.waitFor(
+    waitFor(
       async () => {
         const found = await describe(name);
         expect(found.status).not.toBe('RUNNING');
@@ -200,7 +201,7 @@ test('starting twice gives the same execution while it runs, and is refused afte
   await expect(start('same', { ms: 501 })).rejects.toMatchObject({ name: 'ExecutionAlreadyExists' });
   await end('same');
   await expect(start('same', { ms: 500 })).rejects.toMatchObject({ name: 'ExecutionAlreadyExists' });
-  await vi.waitFor(() => expect(stack.lines.filter((line) => line === 'Fn: runs')).toHaveLength(1));
+  await waitFor(() => expect(stack.lines.filter((line) => line === 'Fn: runs')).toHaveLength(1));
 });
 
 test('names, inputs and machines that do not exist are refused', async () => {
@@ -235,7 +236,7 @@ test('a stopped execution is ABORTED while its function runs on', async () => {
   await client.send(new StopExecutionCommand({ executionArn, error: 'Operator', cause: 'wanted' }));
 
   expect(await describe('stopped')).toMatchObject({ status: 'ABORTED', error: 'Operator', cause: 'wanted' });
-  await vi.waitFor(() => expect(stack.lines).toContain('Fn: ran on'));
+  await waitFor(() => expect(stack.lines).toContain('Fn: ran on'));
   expect((await end('stopped')).status).toBe('ABORTED');
   expect(stack.lines).not.toContain('Next: next');
 });
@@ -265,7 +266,7 @@ test('a task and an execution that take too long time out; the task can be caugh
   const { executionArn } = await client.send(new StartExecutionCommand({ stateMachineArn: shortArn }));
 
   expect(await end('task')).toMatchObject({ status: 'SUCCEEDED', output: expect.stringContaining('States.Timeout') });
-  await vi.waitFor(async () => {
+  await waitFor(async () => {
     const found = await client.send(new DescribeExecutionCommand({ executionArn }));
     expect(found).toMatchObject({ status: 'TIMED_OUT', error: 'States.Timeout' });
   });
@@ -344,7 +345,7 @@ test('rules hear of the changes of status that they ask for', async () => {
   await client.send(new StartExecutionCommand({ stateMachineArn: machineArn.replace(/Machine$/, 'Other') }));
   await start('bad', { a: 1 });
 
-  const events = await vi.waitFor(() => {
+  const events = await waitFor(() => {
     const lines = stack.lines.filter((line) => line.startsWith('Heard: {'));
     expect(lines.length).toBeGreaterThan(0);
     return lines.map((line) => JSON.parse(line.slice('Heard: '.length)));
@@ -426,14 +427,14 @@ test('executions survive a kill of the whole stack: a running task fails with Ru
   const startMs = Date.now();
   await before.start('running', { file });
   await before.start('waiting', { wait: { seconds: 2 } });
-  const pid = await vi.waitFor(() => {
+  const pid = await waitFor(() => {
     expect(existsSync(file)).toBe(true);
     return Number(readFileSync(file, 'utf8') || expect.unreachable());
   });
 
   main.kill('SIGKILL');
   await ended;
-  await vi.waitFor(() => expect(isGone(pid)).toBe(true), { timeout: 3_000 });
+  await waitFor(() => expect(isGone(pid)).toBe(true), { timeout: 3_000 });
   const restartedMs = Date.now() - startMs;
 
   const { start, end, describe } = sfn(await runAssembly(parts, { assemblyDir, stateDir }));

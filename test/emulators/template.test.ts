@@ -11,9 +11,10 @@ import {
 } from '@aws-sdk/client-dynamodb';
 import { GetObjectCommand, PutObjectCommand, S3Client } from '@aws-sdk/client-s3';
 import { GetQueueAttributesCommand, SQSClient } from '@aws-sdk/client-sqs';
-import { expect, test, vi } from 'vitest';
+import { expect, test } from 'vitest';
 import { startStack } from '../../local/stack.ts';
 import { inDependencyOrder, type Provided, Resolver, readAssembly } from '../../local/template.ts';
+import { waitFor } from '../helpers/wait.ts';
 import { clientFor, runAssembly, scratchDir, writeAssembly } from './assembly.ts';
 
 function resolver(more: Record<string, unknown>, provided: Readonly<Record<string, Provided>> = {}): Resolver {
@@ -272,7 +273,7 @@ test('a schedule runs once at the start and then at its rate', async () => {
   );
 
   const count = (line: string) => stack.lines.filter((one) => one === `Tick: ${line}`).length;
-  await vi.waitFor(() => expect(Math.min(count('Scheduled Event'), count('constant'))).toBeGreaterThanOrEqual(3));
+  await waitFor(() => expect(Math.min(count('Scheduled Event'), count('constant'))).toBeGreaterThanOrEqual(3));
   expect(performance.now() - startMs).toBeGreaterThanOrEqual(400);
 });
 
