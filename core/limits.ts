@@ -44,3 +44,6 @@ export const maxSegments = 2_500;
 
 /** How many jobs a sweep compares with their queue rows and slots besides what is on the board. */
 export const scrubJobs = 50;
+
+/** A form with files. A Lambda takes 6 MB, and the gateway hands it binary bodies as base64 (AWS Lambda quotas). */
+export const maxFormBytes = 4 * 1024 * 1024;

@@ -61,7 +61,8 @@ export async function createWith(
   const type = await types.get(wanted.type);
   if (!type) throw new Refusal({ code: 'not_found', what: `No runner found for ${wanted.type}` });
   request.need(type.createPermissions);
-  const job = withoutNothing(wanted.job, parsedSchema(type.schema));
+  const schema = parsedSchema(type.schema);
+  const job = withoutNothing(wanted.job, schema);
   mustFit(await validatorOf(type.type, type.schema), job, type.type);
   const params = JSON.stringify(job);
   if (Buffer.byteLength(params) > maxParamsBytes)
@@ -69,7 +70,7 @@ export async function createWith(
 
   const sent = await findUploads(table, objects, request, wanted.uploads);
   const all = [...files, ...sent.files];
-  mustBeFew(all);
+  mustBeFew(all, schema);
 
   const id = await nextId(table);
   const dropFiles = async () => {

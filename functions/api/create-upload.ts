@@ -6,8 +6,8 @@ import { maxFileBytes, uploadLinkSeconds } from '../../core/limits.ts';
 import { placeUpload, uploadKey } from '../../core/uploads.ts';
 import type { UploadReply } from '../../schemas/extensions.ts';
 import type { Creation } from './create-job.ts';
-import { fileName } from './create-job-with-files.ts';
 import type { Checked } from './http.ts';
+import { fileName } from './new-files.ts';
 import { jobTime } from './wire.ts';
 
 const mostBodyBytes = 16 * 1024;

@@ -80,14 +80,35 @@ export async function findUploads(
 export const usedAlready = () =>
   new Refusal({ code: 'conflict', message: 'An upload that is named here belongs to another job already.' });
 
-/** Throws `Refusal` when these are too many, or too much, for one job. */
-export function mustBeFew(files: readonly NewFile[]): void {
-  if (files.length > maxFiles)
-    throw new Refusal({ code: 'bad_request', problems: { files: [`At most ${maxFiles} files`] } });
+/** What a type's schema may say of the files of its jobs, within what the service takes. */
+export interface FileBounds {
+  readonly 'x-max-files'?: unknown;
+  readonly 'x-max-file-bytes'?: unknown;
+}
+
+/** Throws `Refusal` when these are too many, or too much, for one job, or for one of this type. */
+export function mustBeFew(files: readonly NewFile[], bounds: FileBounds = {}): void {
+  const atMost = (bound: unknown, most: number) => (typeof bound === 'number' ? Math.min(bound, most) : most);
+  const mostFiles = atMost(bounds['x-max-files'], maxFiles);
+  if (files.length > mostFiles)
+    throw new Refusal({ code: 'bad_request', problems: { files: [`At most ${mostFiles} files`] } });
+  const mostBytes = atMost(bounds['x-max-file-bytes'], maxJobFilesBytes);
   const bytes = files.reduce((sum, { size }) => sum + size, 0);
-  if (bytes > maxJobFilesBytes)
+  if (bytes > mostBytes)
     throw new Refusal({
       code: 'too_large',
-      message: `The files of a job are at most ${maxJobFilesBytes} bytes together; these are ${bytes}.`,
+      message: `The files of this job are at most ${mostBytes} bytes together; these are ${bytes}.`,
     });
+}
+
+/** What stands before the last slash is somebody's folder; characters that steer a screen are nobody's. */
+export function fileName(given: string | undefined): string {
+  const name =
+    (given ?? '')
+      .split(/[/\\]/)
+      .at(-1)
+      ?.replace(/[\p{Cc}\p{Bidi_Control}]/gu, '')
+      .slice(0, 255)
+      .toWellFormed() ?? '';
+  return name === '' || name === '.' || name === '..' ? 'file' : name;
 }

@@ -2,8 +2,9 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { type ClientError, Refusal } from '../../core/errors.ts';
+import { maxFormBytes } from '../../core/limits.ts';
 import type { Creation } from '../../functions/api/create-job.ts';
-import { createJobWithFiles, mostBodyBytes } from '../../functions/api/create-job-with-files.ts';
+import { createJobWithFiles } from '../../functions/api/create-job-with-files.ts';
 import { attachment } from '../../functions/api/output-file.ts';
 
 const job = '{"job":{"jsonmodel_type":"import_job"}}';
@@ -106,7 +107,7 @@ describe('a form', () => {
   });
 
   test('of more than 4 MB is refused with both sizes', async () => {
-    const body = form({ name: 'job', body: job }, file('files[0]', 'a.xml', 'x'.repeat(mostBodyBytes)));
+    const body = form({ name: 'job', body: job }, file('files[0]', 'a.xml', 'x'.repeat(maxFormBytes)));
 
     expect(await refusal(body)).toEqual({
       code: 'too_large',
