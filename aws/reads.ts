@@ -131,21 +131,10 @@ export async function findEnds(
   };
 }
 
-export async function readType(table: Table, type: string): Promise<Omit<RegisteredType, 'dispatch'> | undefined> {
-  const item = await read(table, keys.type(type), true);
-  return item && fromItem<Omit<RegisteredType, 'dispatch'>>(item);
-}
-
 export async function readTypes(table: Table): Promise<readonly Omit<RegisteredType, 'dispatch'>[]> {
   const types: Item[] = [];
   for await (const item of query(table, 'TYPES')) types.push(item);
   return types.map((item) => fromItem<Omit<RegisteredType, 'dispatch'>>(item));
-}
-
-/** Jobs by id, in the order of the ids; ids that no job has are passed over. */
-export async function readJobs(table: Table, ids: readonly number[]): Promise<readonly Job[]> {
-  const jobs = await Promise.all(ids.map((id) => readJob(table, id)));
-  return jobs.filter((job) => job !== undefined);
 }
 
 /** Whether what bears this token and stands at this place counts for the job. */

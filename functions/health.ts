@@ -1,5 +1,5 @@
 import { readTogether } from '../aws/dynamo.ts';
-import { readBoard, readHeads, readJobs } from '../aws/reads.ts';
+import { readBoard, readHeads, readJob } from '../aws/reads.ts';
 import { next, typesToRead } from '../core/dispatch.ts';
 import { type Violation, violations } from '../core/invariants.ts';
 import { type Board, fromItem, type Hold, type Job, type Slot } from '../core/job.ts';
@@ -26,7 +26,8 @@ async function findViolations(service: Service): Promise<readonly Violation[]> {
   const { table } = service;
   const board = await readBoard(table);
   const ids = [...new Set([...board.slots, ...board.locks].map(({ job }) => job))];
-  const jobs = new Map((await readJobs(table, ids)).map((job) => [job.id, job]));
+  const read = await Promise.all(ids.map((id) => readJob(table, id)));
+  const jobs = new Map(read.filter((job) => job !== undefined).map((job) => [job.id, job]));
   if (violations(board, jobs).length === 0) return [];
   const boardKeys = [...board.slots.map(({ n }) => keys.slot(n)), ...board.locks.map(({ type }) => keys.lock(type))];
   const items = await readTogether(table, [...boardKeys, ...ids.map((id) => keys.job(id))].slice(0, mostReadTogether));

@@ -5,7 +5,7 @@ import {
   createArchivesSpaceClient,
 } from '../archivesspace/client.ts';
 import { openTable } from '../aws/clients.ts';
-import type { UserAnswer } from '../aws/people.ts';
+import type { SessionAnswer, UserAnswer } from '../aws/people.ts';
 import { readJob } from '../aws/reads.ts';
 import { IssuerUnavailable, oidcOf, Tokens } from './api/oidc.ts';
 import { internal, log } from './bundle.ts';
@@ -17,9 +17,6 @@ const table = openTable(env.TABLE);
 const secrets = new SecretsManagerClient({});
 const oidc = oidcOf(env);
 const tokens = oidc && new Tokens(oidc);
-
-/** A sentence for staff when the answer is no. */
-export type SessionAnswer = { readonly session: string } | { readonly refused: string };
 
 let service: Promise<string> | undefined;
 

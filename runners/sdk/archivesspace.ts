@@ -1,6 +1,6 @@
-import { InvokeCommand, LambdaClient } from '@aws-sdk/client-lambda';
 import { createArchivesSpaceClient } from '../../archivesspace/client.ts';
 import { isWithin } from '../../archivesspace/paths.ts';
+import { askSession } from '../../aws/people.ts';
 import type { ArchivesSpaceSession } from './context.ts';
 
 export interface SessionOf {
@@ -9,9 +9,6 @@ export interface SessionOf {
   readonly token: string;
   readonly repository: number;
 }
-
-/** What the session function answers. */
-export type SessionAnswer = { readonly session: string } | { readonly refused: string };
 
 /** Runners may fetch more, and wait longer, than the API: a batch import answers for minutes. */
 const timeoutMs = 14 * 60_000;
@@ -25,25 +22,14 @@ export function openArchivesSpace(run: SessionOf): ArchivesSpaceSession | undefi
   const baseUrl = process.env['ARCHIVESSPACE_URL'];
   const sessionFunction = process.env['SESSION_FUNCTION'];
   if (!baseUrl || !sessionFunction) return undefined;
-  const lambda = new LambdaClient({});
   const client = createArchivesSpaceClient({ baseUrl, timeoutMs, maxResponseBytes });
   const prefixes = (process.env['ARCHIVESSPACE_PATHS'] ?? '').split(',').filter(Boolean);
   let session: Promise<string> | undefined;
 
-  async function ask(): Promise<string> {
-    const { job, type, token } = run;
-    const { Payload, FunctionError } = await lambda.send(
-      new InvokeCommand({ FunctionName: sessionFunction, Payload: JSON.stringify({ job, type, token }) }),
-    );
-    const answer = JSON.parse(Buffer.from(Payload ?? []).toString() || '{}') as SessionAnswer;
-    if (FunctionError || !('session' in answer)) {
-      throw new Error(
-        'refused' in answer
-          ? answer.refused
-          : "The service could not get a session of the job's owner in ArchivesSpace.",
-      );
-    }
-    return answer.session;
+  async function ask(askedOf: string): Promise<string> {
+    const answer = await askSession(askedOf, run);
+    if (answer && 'session' in answer) return answer.session;
+    throw new Error(answer?.refused ?? "The service could not get a session of the job's owner in ArchivesSpace.");
   }
 
   return {
@@ -54,7 +40,7 @@ export function openArchivesSpace(run: SessionOf): ArchivesSpaceSession | undefi
         );
       }
       for (let again = false; ; again = true) {
-        session ??= ask();
+        session ??= ask(sessionFunction);
         const response = await client.request({
           method,
           path,

@@ -4,9 +4,11 @@ import { CreateTableCommand, DynamoDBClient, waitUntilTableExists } from '@aws-s
 import type { CloudFormationCustomResourceEvent, Context } from 'aws-lambda';
 import { afterAll, beforeAll, beforeEach, expect, test, vi } from 'vitest';
 import type { Table } from '../../aws/dynamo.ts';
-import { readBoard, readType, readTypes } from '../../aws/reads.ts';
+import { readBoard, readTypes } from '../../aws/reads.ts';
 import type { TypeRegistration } from '../../functions/registration.ts';
 import { startDynamoDb } from '../../local/dynamodb/server.ts';
+
+const readType = async (of: Table, name: string) => (await readTypes(of)).find(({ type }) => type === name);
 
 interface Answer {
   readonly Status: string;
