@@ -3,7 +3,7 @@
  * type (schemas/), and the function `run` below. ArchivesSpace's own plugin jobs_example does the same.
  */
 import { setTimeout as pause } from 'node:timers/promises';
-import { type JobContext, type Run, StopReason } from '../../runners/sdk/context.ts';
+import type { JobContext, Run } from '../../runners/sdk/context.ts';
 import { runner } from '../../runners/sdk/run.ts';
 
 /** The parameters as the schema promises them: they were checked when the job was created. */
@@ -32,12 +32,13 @@ export const run: Run<Params> = async (ctx) => {
     ctx.log(`Doing nothing, ${done + 1} of ${times}`);
     ctx.log(memoryLine());
     await doNothing(ctx, seconds);
-    if (isStopped(ctx)) {
+    if (ctx.stopping) {
       // Stop, and return: the job ends as canceled. A runner that goes on regardless is killed after its grace time.
       ctx.log("Oh gee, I've been canceled");
       return;
     }
-    // A pause that was cut short by the end of the invocation does not count: the next one does that step again.
+    // The signal fires near the end of the invocation as well. A pause that was cut short by that does not count: the
+    // next invocation does that step again.
     if (!ctx.signal.aborted) done++;
     ctx.progress(done, times);
     // Saves how far we are. Near the end of the invocation this never returns, and the next one begins.
@@ -53,11 +54,6 @@ export const handler = runner(run as Run);
 /** Waits, but not longer than until somebody wants us to stop. Long work passes `ctx.signal` on, or looks at it often. */
 async function doNothing({ signal }: JobContext<Params>, seconds: number): Promise<void> {
   await pause(seconds * 1000, undefined, { signal }).catch(() => {});
-}
-
-/** The signal also fires near the end of an invocation: then the job is to be saved, not stopped. */
-function isStopped({ signal }: JobContext<Params>): boolean {
-  return signal.aborted && !(signal.reason instanceof StopReason && signal.reason.why === 'deadline');
 }
 
 function memoryLine(): string {

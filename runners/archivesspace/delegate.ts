@@ -1,6 +1,6 @@
 /** Runs a job by creating the same job in ArchivesSpace, as its owner, and bringing over what becomes of it. */
 import { setTimeout as pause } from 'node:timers/promises';
-import { type JobContext, type Run, StopReason } from '../sdk/context.ts';
+import type { JobContext, Run } from '../sdk/context.ts';
 import {
   type BackendJob,
   type Canceling,
@@ -43,7 +43,7 @@ export const delegate =
     const progress = resumed ?? (await begin(ctx));
     const until = performance.now() + (resumed === undefined ? pace.lookForMs : 0);
     for (;;) {
-      if (isStopped(ctx)) return stop(ctx, progress, pace);
+      if (ctx.stopping) return stop(ctx, progress, pace);
       // Near the end of the invocation this does not return.
       if (ctx.signal.aborted) await ctx.checkpoint(progress);
       if (await isDone(ctx, progress, pace)) return;
@@ -192,6 +192,3 @@ function verdict(
     ? `ArchivesSpace has ended the canceled job ${uri}. ${stays}`
     : `ArchivesSpace had not begun with the job ${uri}: nothing was done.`;
 }
-
-const isStopped = ({ signal }: JobContext): boolean =>
-  signal.aborted && (!(signal.reason instanceof StopReason) || signal.reason.why !== 'deadline');

@@ -5,8 +5,11 @@ export interface InputFile {
   readonly contentType: string;
   /** In bytes. */
   readonly size: number;
-  /** Opens the file from its start; may be called more than once. Throws when the stored file is gone or was replaced. */
-  open(): Promise<AsyncIterable<Uint8Array>>;
+  /**
+   * Opens the file; may be called more than once. `from` is the first byte to read, 0 to `size`: a segment goes on where
+   * the one before it stopped, without reading what that had read. Throws when the stored file is gone or was replaced.
+   */
+  open(options?: { from?: number }): Promise<AsyncIterable<Uint8Array>>;
 }
 
 /** ArchivesSpace, as the job's owner. */
@@ -52,6 +55,11 @@ export interface JobContext<Params = Readonly<Record<string, unknown>>> {
    * then its process is killed.
    */
   readonly signal: AbortSignal;
+  /**
+   * True from when the job was canceled or reached its time limit: tidy up and return. Never true for the end of an
+   * invocation, for which `signal` fires as well: there `checkpoint` is what is to be done.
+   */
+  readonly stopping: boolean;
   /** The state the last segment gave to `checkpoint` or `wait`; undefined in the first. */
   readonly resumed: unknown;
   /** Appends one line to the job's log. Lines are sent together, and show within 2 seconds. */

@@ -16,10 +16,16 @@ export function inputFiles(
     name,
     contentType,
     size,
-    async open() {
+    async open({ from = 0 } = {}) {
       // The ETag it had at create: a file that was replaced since then is refused (S3, GetObject, If-Match).
       const { Body: body } = await bucket.client.send(
-        new GetObjectCommand({ Bucket: bucket.name, Key: inputKey(type, id, n), IfMatch: etag }),
+        new GetObjectCommand({
+          Bucket: bucket.name,
+          Key: inputKey(type, id, n),
+          IfMatch: etag,
+          // An empty object has no first byte: S3 would refuse `0-` (GetObject, InvalidRange).
+          ...(from > 0 && { Range: `bytes=${from}-` }),
+        }),
       );
       if (!body) throw new Error(`The uploaded file ${name} is empty or gone.`);
       return body as unknown as AsyncIterable<Uint8Array>;

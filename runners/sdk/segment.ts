@@ -135,8 +135,11 @@ function makeContext(
     job: segment.job,
     params: segment.params,
     jobParams: segment.jobParams ?? (async () => undefined),
-    files: segment.files,
+    files: segment.files.map(withinSize),
     signal,
+    get stopping() {
+      return segment.stop.aborted;
+    },
     resumed: segment.state === undefined ? undefined : JSON.parse(segment.state),
     log: (line) => recorder.log(line),
     progress: (done, total, message) =>
@@ -162,6 +165,18 @@ function makeContext(
           'This runner has no ArchivesSpace: say `archivesspace: true` in its manifest, and check that the service is set up with one.',
         );
       return segment.archivesspace;
+    },
+  };
+}
+
+/** Opens at a byte that the file has, or at its very end, where there is nothing to ask the bucket for. */
+function withinSize(file: InputFile): InputFile {
+  return {
+    ...file,
+    async open({ from = 0 } = {}) {
+      if (!Number.isInteger(from) || from < 0 || from > file.size)
+        throw new RangeError(`${file.name} has ${file.size} bytes; it cannot be opened from ${from}.`);
+      return from > 0 && from === file.size ? (async function* () {})() : file.open({ from });
     },
   };
 }

@@ -168,9 +168,9 @@ function testFile({
     name,
     contentType,
     size: bytes.length,
-    open: async () =>
+    open: async ({ from = 0 } = {}) =>
       (async function* () {
-        yield bytes;
+        yield bytes.subarray(from);
       })(),
   };
 }

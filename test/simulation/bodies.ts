@@ -115,7 +115,7 @@ export async function body(
         break;
       case 'long':
         await sleep(plan.unitMs);
-        if (ctx.signal.aborted && (ctx.signal.reason as { why: string }).why !== 'deadline') throw ctx.signal.reason;
+        if (ctx.stopping) throw ctx.signal.reason;
         await ctx.checkpoint({ done: n + 1 });
         break;
       case 'waiting':

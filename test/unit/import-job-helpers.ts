@@ -147,6 +147,7 @@ export function fakeContext(
       params: { filenames: files.map((file) => file.name), import_type: 'ead_xml' },
       files,
       signal: new AbortController().signal,
+      stopping: false,
       resumed,
       log: () => undefined,
       progress: (done, total, message) => recorded.progress.push([done, total, message]),

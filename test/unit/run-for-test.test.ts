@@ -50,6 +50,28 @@ describe('runForTest', () => {
     expect(texts).toEqual(['a 2 ä', 'a 2 ä']);
   });
 
+  test('opens a file from the byte that a segment has come to', async () => {
+    const result = await runForTest(
+      async (ctx) => {
+        const [file] = ctx.files;
+        const from = (ctx.resumed as number | undefined) ?? 0;
+        for await (const bytes of (await file?.open({ from })) ?? []) ctx.log(Buffer.from(bytes).toString());
+        if (from < 6) await ctx.checkpoint(from + 3);
+      },
+      { files: [{ name: 'a', content: 'abcdef' }], invocationMs: 0 },
+    );
+
+    expect(result).toMatchObject({ outcome: 'completed', log: 'abcdef\ndef\n' });
+  });
+
+  test.each([-1, 7, 0.5, Number.NaN])('does not open a file of 6 bytes from %d', async (from) => {
+    const result = await runForTest(async (ctx) => void (await ctx.files[0]?.open({ from })), {
+      files: [{ name: 'a', content: 'abcdef' }],
+    });
+
+    expect(result.reason).toBe(`a has 6 bytes; it cannot be opened from ${from}.`);
+  });
+
   const listens: Run = async (ctx) => {
     for (let i = 1; i <= 3 && !ctx.signal.aborted; i++) ctx.log(`step ${i}`);
   };

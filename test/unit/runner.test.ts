@@ -144,6 +144,28 @@ describe('an invocation', () => {
     expect(errors).toEqual([expect.objectContaining({ name: 'PreconditionFailed' })]);
   });
 
+  test('opens an uploaded file in its middle and at its end, and refuses a replaced one there too', async () => {
+    const etag = `"${createHash('md5').update('content of a.xml').digest('hex')}"`;
+    const file = { name: 'a.xml', size: 16, contentType: 'text/xml' };
+    const world = await claimed({
+      inputs: [
+        { ...file, etag },
+        { ...file, name: 'b.xml', etag },
+      ],
+    });
+    const texts: string[] = [];
+    let refused: unknown;
+
+    await world.invoke(async ({ files: [a, b] }) => {
+      for (const from of [11, 0, 16])
+        texts.push(Buffer.concat(await Array.fromAsync((await a?.open({ from })) ?? [])).toString());
+      refused = await b?.open({ from: 11 }).catch((error: unknown) => error);
+    });
+
+    expect(texts).toEqual(['a.xml', 'content of a.xml', '']);
+    expect(refused).toMatchObject({ name: 'PreconditionFailed' });
+  });
+
   test('of a failing body returns, with the reason in the run', async () => {
     const world = await claimed();
 

@@ -183,6 +183,21 @@ describe('near the deadline', () => {
     expect(reasons).toEqual(['deadline', 840_000]);
   });
 
+  test('a body is not told to stop, unless its job is canceled then', async () => {
+    const { run, cancel } = harness();
+    const seen: boolean[] = [];
+    const end = run(async (ctx) => {
+      await stopped(ctx);
+      seen.push(ctx.stopping);
+      cancel();
+      seen.push(ctx.stopping);
+    });
+    await vi.advanceTimersByTimeAsync(840_000);
+
+    expect(await end).toEqual(ended('canceled'));
+    expect(seen).toEqual([false, true]);
+  });
+
   test('a body that throws the signal’s reason has failed for want of a checkpoint', async () => {
     const { run } = harness({ remainingMs: 10_000 });
     const end = run(async (ctx) => stopped(ctx).then(() => ctx.signal.throwIfAborted()));
