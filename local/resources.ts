@@ -5,6 +5,7 @@ import type { EventSource } from './event-source.ts';
 import type { EventBus, Pattern, Target } from './events.ts';
 import type { Route } from './http-api.ts';
 import type { Lambdas } from './lambda/lambdas.ts';
+import { findPython } from './lambda/python.ts';
 import type { Executions } from './stepfunctions/executions.ts';
 import type { StorageClients } from './storage.ts';
 import { createBucket, createQueue, createTable } from './storage.ts';
@@ -129,12 +130,19 @@ async function makeBucket({ assembly, storage }: Workshop, id: string, propertie
   return { ref: name, attributes: { Arn: `arn:aws:s3:::${name}`, DomainName: domain, RegionalDomainName: domain } };
 }
 
-function makeFunction(shop: Workshop, id: string, properties: Properties, resource: TemplateResource): Provided {
+async function makeFunction(
+  shop: Workshop,
+  id: string,
+  properties: Properties,
+  resource: TemplateResource,
+): Promise<Provided> {
   const { assembly, lambdas } = shop;
   const name = text(properties, 'FunctionName') ?? `${assembly.stackName}-${id}`.slice(0, 64);
   const arn = `arn:aws:lambda:${assembly.region}:${assembly.accountId}:function:${name}`;
   const runtime = text(properties, 'Runtime') ?? '';
-  if (!runtime.startsWith('nodejs')) throw new Error(`${id}: the local stack runs Node.js functions, not ${runtime}.`);
+  const python = runtime.startsWith('python3.') ? { path: await findPython() } : undefined;
+  if (!runtime.startsWith('nodejs') && !python)
+    throw new Error(`${id}: the local stack runs functions in Node.js and Python, not ${runtime}.`);
   const dir = codeDirectory(assembly, id, properties, resource);
   const handler = text(properties, 'Handler') ?? '';
   const memoryMb = Number(properties['MemorySize'] ?? 128);
@@ -148,6 +156,7 @@ function makeFunction(shop: Workshop, id: string, properties: Properties, resour
     memoryMb,
     timeoutMs: Number(properties['Timeout'] ?? 3) * 1000,
     isolation: tag(properties, 'local:isolation') === 'process' ? 'process' : 'worker',
+    ...(python && { python }),
     ...(reserved === undefined ? {} : { reservedConcurrency: Number(reserved) }),
     environment: {
       ...shop.environment,

@@ -1,5 +1,6 @@
 // The functions of the stack: which exist, how many run at once, and the sandboxes they run in.
 import { randomUUID } from 'node:crypto';
+import { pythonMissing } from './python.ts';
 import { type FunctionSpec, type InvocationOutcome, type Sandbox, startSandbox } from './sandbox.ts';
 
 /**
@@ -139,6 +140,8 @@ export function createLambdas(log: (line: string) => void): Lambdas {
 
   return {
     add(spec) {
+      if (spec.python && spec.python.path === undefined)
+        log(JSON.stringify({ level: 'WARN', message: pythonMissing, function: spec.name }));
       pools.set(spec.name, {
         spec,
         all: new Set(),

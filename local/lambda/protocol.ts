@@ -1,10 +1,15 @@
 // What a sandbox and its parent say to each other, whether the sandbox is a process or a worker thread.
 
-/** An error as Lambda's Node runtime reports it. https://docs.aws.amazon.com/lambda/latest/dg/nodejs-exceptions.html */
+/**
+ * An error as Lambda's runtimes report it. Node's has a `trace`, Python's a `stackTrace` and the request's id.
+ * https://docs.aws.amazon.com/lambda/latest/dg/nodejs-exceptions.html, …/dg/python-exceptions.html
+ */
 export interface FunctionError {
   readonly errorType: string;
   readonly errorMessage: string;
   readonly trace?: readonly string[];
+  readonly stackTrace?: readonly string[];
+  readonly requestId?: string;
 }
 
 export interface InvokeMessage {

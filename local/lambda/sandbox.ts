@@ -1,11 +1,12 @@
 // One execution environment of a function: a child process, which can be killed alone, or a worker thread, which
 // starts quicker and costs less. One invocation at a time.
-import { type ChildProcess, fork } from 'node:child_process';
+import { type ChildProcess, fork, spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
-import type { Readable } from 'node:stream';
+import type { Duplex, Readable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 import { Worker } from 'node:worker_threads';
 import type { FunctionError, InvokeMessage, SandboxMessage } from './protocol.ts';
+import { pythonMissing } from './python.ts';
 
 /** Lambda gives a function 10 s to load; a busy laptop may need more. */
 const loadTimeoutMs = 30_000;
@@ -13,6 +14,7 @@ const loadTimeoutMs = 30_000;
 const lastWordsMs = 500;
 
 const bootstrap = new URL('./bootstrap.ts', import.meta.url);
+const pythonBootstrap = fileURLToPath(new URL('./bootstrap.py', import.meta.url));
 
 export interface FunctionSpec {
   readonly name: string;
@@ -26,6 +28,8 @@ export interface FunctionSpec {
   readonly memoryMb: number;
   readonly timeoutMs: number;
   readonly isolation: 'process' | 'worker';
+  /** For a function in Python, which always has processes: the interpreter, or undefined where this machine has none. */
+  readonly python?: { readonly path: string | undefined };
   /** At most this many invocations at once; absent = the local default. */
   readonly reservedConcurrency?: number;
 }
@@ -90,7 +94,11 @@ export function startSandbox(spec: FunctionSpec, log: (line: string) => void, on
       onEnd();
     },
   };
-  const child = spec.isolation === 'process' ? startChild(spec, events) : undefined;
+  const child = spec.python
+    ? startPython(spec, spec.python.path, events)
+    : spec.isolation === 'process'
+      ? startChild(spec, events)
+      : undefined;
   const link: Link = child?.link ?? startWorker(spec, events);
 
   const loadTimer = setTimeout(() => {
@@ -159,9 +167,49 @@ function startChild(spec: FunctionSpec, events: LinkEvents): { link: Link; pid: 
     serialization: 'advanced',
     stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
   });
+  child.on('message', (message) => events.onMessage(message as SandboxMessage));
+  tellEnd(child, events, () => child.connected && new Promise((resolve) => child.once('disconnect', resolve)));
+  const link: Link = {
+    // A child that is going has closed its channel: its end is what answers the invocation.
+    post: (message) => child.connected && child.send(message, () => undefined),
+    kill: () => killGroup(child),
+  };
+  return { link, pid: child.pid };
+}
+
+function startPython(
+  spec: FunctionSpec,
+  python: string | undefined,
+  events: LinkEvents,
+): { link: Link; pid: number | undefined } {
+  if (python === undefined) {
+    const error = { errorType: 'PythonMissing', errorMessage: pythonMissing };
+    queueMicrotask(() => events.onMessage({ kind: 'broken', error }));
+    return { link: { post: () => undefined, kill: () => events.onEnd(pythonMissing) }, pid: undefined };
+  }
+  // -P and -B: nothing is imported from beside the bootstrap, and no compiled file is left in the code's folder.
+  const child = spawn(python, ['-uPB', '-X', 'utf8', pythonBootstrap], {
+    cwd: spec.dir,
+    detached: true,
+    env: { ...spec.environment },
+    stdio: ['ignore', 'pipe', 'pipe', 'pipe'],
+  });
+  const channel = child.stdio[3] as Duplex;
+  readLines(channel, (line) => events.onMessage(JSON.parse(line) as SandboxMessage));
+  // Its own end says what happened, not a pipe that broke on the way.
+  channel.on('error', () => undefined);
+  tellEnd(child, events, () => !channel.readableEnded && new Promise((resolve) => channel.once('end', resolve)));
+  const link: Link = {
+    post: (message) => channel.write(`${JSON.stringify(message)}\n`),
+    kill: () => killGroup(child),
+  };
+  return { link, pid: child.pid };
+}
+
+/** @param said what it sent before it went is read; false when there is nothing to wait for */
+function tellEnd(child: ChildProcess, events: LinkEvents, said: () => false | Promise<unknown>): void {
   readLines(child.stdout, events.onLine);
   readLines(child.stderr, events.onLine);
-  child.on('message', (message) => events.onMessage(message as SandboxMessage));
   child.on('error', (error) => {
     // Without a process there is no exit to wait for.
     if (child.pid === undefined) events.onEnd(`Runtime failed to start: ${error.message}`);
@@ -171,19 +219,14 @@ function startChild(spec: FunctionSpec, events: LinkEvents): { link: Link; pid: 
     killGroup(child);
     // What it sent before it went may still be in the pipe.
     const tell = (): void => events.onEnd(exitReason(code, signal));
-    if (!child.connected) return tell();
+    const waiting = said();
+    if (!waiting) return tell();
     const timer = setTimeout(tell, lastWordsMs);
-    child.once('disconnect', () => {
+    void waiting.then(() => {
       clearTimeout(timer);
       tell();
     });
   });
-  const link: Link = {
-    // A child that is going has closed its channel: its end is what answers the invocation.
-    post: (message) => child.connected && child.send(message, () => undefined),
-    kill: () => killGroup(child),
-  };
-  return { link, pid: child.pid };
 }
 
 function killGroup(child: ChildProcess): void {

@@ -18,6 +18,8 @@ export interface AssemblyParts {
 
 interface FunctionParts {
   readonly source: string;
+  /** @default index.mjs */
+  readonly file?: string;
   readonly isolation?: 'process';
   readonly properties?: Readonly<Record<string, unknown>>;
 }
@@ -35,11 +37,12 @@ export function writeAssembly(parts: AssemblyParts, dir = scratchDir()): string 
   const functions = Object.entries(parts.functions ?? {}).map(([id, given]) => {
     const {
       source,
+      file = 'index.mjs',
       isolation,
       properties = {},
     } = typeof given === 'string' ? { source: given } : (given as FunctionParts);
     mkdirSync(join(dir, `asset.${id}`), { recursive: true });
-    writeFileSync(join(dir, `asset.${id}`, 'index.mjs'), source);
+    writeFileSync(join(dir, `asset.${id}`, file), source);
     files[id] = {
       source: { path: `asset.${id}`, packaging: 'zip' },
       destinations: { local: { objectKey: `${id}.zip` } },
