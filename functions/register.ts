@@ -1,10 +1,13 @@
 import type { CloudFormationCustomResourceEvent } from 'aws-lambda';
 import { openTable } from '../aws/clients.ts';
+import { openLambda } from '../aws/versions.ts';
 import { internal, log } from './bundle.ts';
 import { readEnv, registerEnv } from './env.ts';
 import { registerTypes, retireTypes, type TypeRegistration, writeLimit } from './registration.ts';
+import { registeredRunners, tidyVersions } from './versions.ts';
 
 const table = openTable(readEnv(registerEnv).TABLE);
+const lambda = openLambda();
 
 /** CloudFormation refuses an answer above 4,096 bytes. */
 const longestReason = 2_000;
@@ -17,8 +20,10 @@ const longestReason = 2_000;
 export const handler = internal(async (event: CloudFormationCustomResourceEvent): Promise<void> => {
   const physicalId = physicalIdOf(event);
   try {
+    const before = await registeredRunners(table);
     await write(event);
     await answer(event, physicalId, { Status: 'SUCCESS' });
+    await tidy(event, before);
   } catch (error) {
     log.error('A registration failed.', { error, resource: event.LogicalResourceId });
     const reason = error instanceof Error ? error.message : String(error);
@@ -48,6 +53,20 @@ async function write(event: CloudFormationCustomResourceEvent): Promise<void> {
     }
     default:
       throw new Error(`The register function does not know resources of type ${ResourceType}.`);
+  }
+}
+
+/** After the answer: what stays costs some storage, and the next deploy tries again. */
+async function tidy(event: CloudFormationCustomResourceEvent, before: readonly string[]): Promise<void> {
+  if (event.ResourceType !== 'Custom::JobTypes' || event.RequestType === 'Delete') return;
+  const runner = String(event.ResourceProperties['Runner']);
+  // CloudFormation's word on what was before, too: when this invocation is a repetition, the table no longer knows.
+  const old = event.RequestType === 'Update' ? [String(event.OldResourceProperties['Runner'])] : [];
+  try {
+    const deleted = await tidyVersions(table, lambda, runner, [...before, ...old]);
+    if (deleted.length > 0) log.info('Versions that no job needs are deleted.', { runner, deleted });
+  } catch (error) {
+    log.warn('Versions that no job needs could not be deleted.', { runner, error });
   }
 }
 

@@ -10,6 +10,7 @@ import {
   type RecursiveLoop,
   Runtime,
   SystemLogLevel,
+  type VersionOptions,
 } from 'aws-cdk-lib/aws-lambda';
 import { LogGroup } from 'aws-cdk-lib/aws-logs';
 import { Construct } from 'constructs';
@@ -37,6 +38,8 @@ export interface FunctionSettings {
   readonly network?: Network | undefined;
   readonly reservedConcurrency?: number | undefined;
   readonly recursiveLoop?: RecursiveLoop;
+  /** How the function's `currentVersion` is made, where it is used. */
+  readonly currentVersionOptions?: VersionOptions;
   /** Bundle the environment's credentials in place of the SDK's whole chain (aws/env-credentials.ts). */
   readonly credentials: Credentials;
 }
@@ -82,6 +85,7 @@ export function makeFunction(scope: Construct, id: string, settings: FunctionSet
       reservedConcurrentExecutions: settings.reservedConcurrency,
     }),
     ...(settings.recursiveLoop && { recursiveLoop: settings.recursiveLoop }),
+    ...(settings.currentVersionOptions && { currentVersionOptions: settings.currentVersionOptions }),
   });
 }
 

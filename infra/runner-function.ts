@@ -1,4 +1,4 @@
-import { CustomResource, Duration, Tags } from 'aws-cdk-lib';
+import { CustomResource, Duration, RemovalPolicy, Tags } from 'aws-cdk-lib';
 import type { Table } from 'aws-cdk-lib/aws-dynamodb';
 import type { IFunction } from 'aws-cdk-lib/aws-lambda';
 import type { Bucket } from 'aws-cdk-lib/aws-s3';
@@ -28,13 +28,19 @@ export interface Service {
   readonly logRetentionDays: number;
 }
 
+export interface RunnerFunction {
+  readonly lambda: IFunction;
+  /** Of the published version: what a job that is claimed from now on runs on to its end. */
+  readonly versionArn: string;
+}
+
 /** Makes a runner's Lambda. Its role reaches the runs of its own types and nothing else of the service (design 3.10). */
-export function makeRunner(scope: Construct, runner: Runner, service: Service): IFunction {
+export function makeRunner(scope: Construct, runner: Runner, service: Service): RunnerFunction {
   const { folder, entry, manifest } = runner;
   const types = runner.types.map(({ type }) => type);
   const { archivesspace = false } = manifest;
   const calls = archivesspace !== false;
-  const made = makeFunction(scope, `Runner${nameOf(runner)}`, {
+  const lambda = makeFunction(scope, `Runner${nameOf(runner)}`, {
     entry,
     description: `Runs jobs of ${folder}`,
     timeoutSeconds: manifest.timeout_seconds ?? 900,
@@ -67,17 +73,26 @@ export function makeRunner(scope: Construct, runner: Runner, service: Service): 
       ),
       ...(calls ? [allow(['lambda:InvokeFunction'], [service.session.functionArn])] : []),
     ],
+    // Jobs that run when a deploy replaces the version still need it; the register function deletes it when none does.
+    // One that a failed deploy published goes with its rollback: with it, the same code could not be published again.
+    currentVersionOptions: { removalPolicy: RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE },
   });
   // The local stack gives such a function processes of its own, which can be killed alone.
-  Tags.of(made).add('local:isolation', 'process');
-  return made;
+  Tags.of(lambda).add('local:isolation', 'process');
+  return { lambda, versionArn: lambda.currentVersion.functionArn };
 }
+
+/** What lets the register function delete versions of a runner that no job needs, and never the runner itself. */
+export const tidying = (functionArn: string) => [
+  allow(['lambda:ListVersionsByFunction'], [functionArn]),
+  allow(['lambda:DeleteFunction'], [`${functionArn}:*`]),
+];
 
 /** Registers a runner's types at each deploy that changes them, and retires them when the runner goes. */
 export function registerTypes(
   scope: Construct,
   runner: Runner,
-  runnerFunction: IFunction,
+  { versionArn }: RunnerFunction,
   register: IFunction,
 ): CustomResource {
   return new CustomResource(scope, `Types${nameOf(runner)}`, {
@@ -86,7 +101,7 @@ export function registerTypes(
     serviceTimeout: registrationTimeout,
     properties: {
       Owner: runner.folder,
-      Runner: runnerFunction.functionArn,
+      Runner: versionArn,
       // As text: CloudFormation would make strings of the numbers and booleans in a schema.
       Types: runner.types.map((type) =>
         JSON.stringify({

@@ -11,7 +11,7 @@ import { makeApi } from './api.ts';
 import { allow, allowItems, makeServiceFunction, type Network } from './functions.ts';
 import { makeMachine, watchExecutions } from './machine.ts';
 import { makePage } from './page.ts';
-import { makeRunner, registerTypes, registrationTimeout } from './runner-function.ts';
+import { makeRunner, registerTypes, registrationTimeout, tidying } from './runner-function.ts';
 import { findRunners, type Runner } from './runners.ts';
 import { readSettings, type Settings } from './settings.ts';
 import { makeSignIn } from './sign-in.ts';
@@ -31,8 +31,13 @@ const writeActions = ['dynamodb:PutItem', 'dynamodb:UpdateItem', 'dynamodb:Delet
  */
 export async function buildApp(context: Readonly<Record<string, unknown>> = {}, outdir?: string): Promise<App> {
   const app = new App({
-    // One statement where CDK would write several: a role's policies share 10,240 characters.
-    context: { '@aws-cdk/aws-iam:minimizePolicies': true, ...context },
+    context: {
+      // One statement where CDK would write several: a role's policies share 10,240 characters.
+      '@aws-cdk/aws-iam:minimizePolicies': true,
+      // A change of tags alone would ask for a version that Lambda refuses to publish: nothing of the code is new.
+      '@aws-cdk/aws-lambda:recognizeVersionProps': true,
+      ...context,
+    },
     analyticsReporting: false,
     ...(outdir !== undefined && { outdir }),
   });
@@ -250,7 +255,11 @@ class JobsStack extends Stack {
       spec: env.registerEnv,
       environment: { TABLE: table.tableName },
       timeoutSeconds: 60,
-      statements: [allowItems([...readActions, ...writeActions], table.tableArn, ['TYPES', 'BOARD'])],
+      statements: [
+        allowItems([...readActions, ...writeActions], table.tableArn, ['TYPES', 'BOARD']),
+        // Which versions of runners running jobs hold.
+        allowItems(['dynamodb:GetItem'], table.tableArn, ['JOB#*']),
+      ],
     });
 
     const limit = new CustomResource(this, 'JobThreadCount', {
@@ -260,7 +269,7 @@ class JobsStack extends Stack {
       properties: { Limit: jobThreadCount },
     });
     const runnerFunctions = runners.map((runner) => {
-      const runnerFunction = makeRunner(this, runner, {
+      const made = makeRunner(this, runner, {
         table,
         bucket,
         session,
@@ -268,8 +277,9 @@ class JobsStack extends Stack {
         network,
         logRetentionDays,
       });
-      registerTypes(this, runner, runnerFunction, register).node.addDependency(limit);
-      return runnerFunction;
+      for (const statement of tidying(made.lambda.functionArn)) register.addToRolePolicy(statement);
+      registerTypes(this, runner, made, register).node.addDependency(limit);
+      return made.lambda;
     });
 
     const machine = makeMachine(this, machineName, finisher, runnerFunctions, logRetentionDays);

@@ -46,7 +46,7 @@ const wildcards: readonly { readonly resource: RegExp; readonly actions: RegExp;
   },
   {
     resource: /^<Runner\w+\.Arn>:\*$/,
-    actions: /^lambda:InvokeFunction$/,
+    actions: /^lambda:(Invoke|Delete)Function$/,
     because: 'the versions of that function',
   },
 ];
@@ -121,7 +121,7 @@ test.each([
     [...writes, ...log, 's3:DeleteObject', 's3:ListBucket', 'states:DescribeExecution', 'states:StartExecution'],
   ],
   ['SessionRole', [...items('GetItem'), ...log, 'secretsmanager:GetSecretValue']],
-  ['RegisterRole', [...writes, ...log]],
+  ['RegisterRole', [...writes, 'lambda:DeleteFunction', 'lambda:ListVersionsByFunction', ...log]],
   [
     'RunnerJobsExampleRole',
     [...items('GetItem', 'PutItem', 'Query', 'UpdateItem'), ...log, 's3:GetObject', 's3:PutObject'],
@@ -187,7 +187,18 @@ test('what takes passwords reaches nothing but its own counts', () => {
 
 test('session and register reach the items they are for', () => {
   expect(keysOf('SessionRole')).toEqual([onlyKeys('JOB#*')]);
-  expect(keysOf('RegisterRole')).toEqual([onlyKeys('TYPES', 'BOARD')]);
+  expect(keysOf('RegisterRole')).toEqual([onlyKeys('TYPES', 'BOARD'), onlyKeys('JOB#*')]);
+});
+
+test('registering deletes versions of runners, and no function', () => {
+  const deleting = statementsOf(stack, 'RegisterRole').filter(({ actions }) =>
+    actions.includes('lambda:DeleteFunction'),
+  );
+  const runners = ['RunnerArchivesspace', 'RunnerImportJob', 'RunnerJobsExample'];
+
+  expect(deleting.map(({ actions, resources }) => [actions, [...resources].sort()])).toEqual([
+    [['lambda:DeleteFunction'], runners.map((runner) => `<${runner}.Arn>:*`)],
+  ]);
 });
 
 test('creating a job touches neither the board nor the registry', () => {

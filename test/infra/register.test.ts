@@ -1,8 +1,10 @@
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { CreateTableCommand, DynamoDBClient, waitUntilTableExists } from '@aws-sdk/client-dynamodb';
+import { DeleteFunctionCommand, LambdaClient, ListVersionsByFunctionCommand } from '@aws-sdk/client-lambda';
 import type { CloudFormationCustomResourceEvent, Context } from 'aws-lambda';
-import { afterAll, beforeAll, beforeEach, expect, test, vi } from 'vitest';
+import { mockClient } from 'aws-sdk-client-mock';
+import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
 import type { Table } from '../../aws/dynamo.ts';
 import { readBoard, readTypes } from '../../aws/reads.ts';
 import type { TypeRegistration } from '../../functions/registration.ts';
@@ -243,6 +245,45 @@ test.each([
   expect(answer.Reason).toContain(`The schema of job type ${bad} is not a JSON Schema (2020-12)`);
   expect(answer.Reason).toContain(why);
   expect(await readType(table, good)).toBeUndefined();
+});
+
+describe('the versions of a runner', () => {
+  const arn = (version: number) => `arn:aws:lambda:eu-west-1:123456789012:function:versions_${n}:${version}`;
+  const lambda = mockClient(LambdaClient);
+  const deleted = () => lambda.commandCalls(DeleteFunctionCommand).map(({ args: [{ input }] }) => input.Qualifier);
+  beforeEach(() => {
+    lambda.reset();
+    lambda
+      .on(ListVersionsByFunctionCommand)
+      .resolves({ Versions: ['$LATEST', '1', '2', '3'].map((Version) => ({ Version })) });
+    lambda.on(DeleteFunctionCommand).resolves({});
+  });
+  afterAll(() => lambda.restore());
+
+  test('that no job needs are deleted at the next registration, and the one before it stays', async () => {
+    await sendTypes('Create', owner('a'), [aType(typeName('pinned'))], arn(2));
+    lambda.resetHistory();
+
+    await sendTypes('Update', owner('a'), [aType(typeName('pinned'))], arn(3));
+
+    expect((await readBoard(table)).settings.types[typeName('pinned')]?.runner).toBe(arn(3));
+    expect(deleted()).toEqual(['1']);
+  });
+
+  test('stay when they cannot be deleted, and the deploy goes on', async () => {
+    lambda.on(DeleteFunctionCommand).rejects(new Error('not authorized to perform: lambda:DeleteFunction'));
+
+    const answer = await sendTypes('Create', owner('a'), [aType(typeName('pinned'))], arn(3));
+
+    expect(answer.Status).toBe('SUCCESS');
+    expect(deleted()).toEqual(['1']);
+  });
+
+  test('are left to CloudFormation when the types go', async () => {
+    await sendTypes('Delete', owner('a'), [aType(typeName('pinned'))], arn(3));
+
+    expect(lambda.calls()).toEqual([]);
+  });
 });
 
 test('a resource that it does not know is answered, not left to time out', async () => {

@@ -282,6 +282,25 @@ describe('registration', () => {
     for (const [, { DependsOn }] of stack.all('Custom::JobTypes')) expect(DependsOn).toContain(limitId);
   });
 
+  test('a type is registered with a published version, which outlives the next deploy, but not a rolled back one', () => {
+    const { Ref: id } = stack.one('Custom::JobTypes', 'TypesJobsExample')['Runner'] as { Ref: string };
+    const [, version] = stack.all('AWS::Lambda::Version').find(([logicalId]) => logicalId === id) ?? [];
+
+    expect(version).toMatchObject({
+      Properties: { FunctionName: { Ref: expect.stringMatching(/^RunnerJobsExample[0-9A-F]{8}$/) } },
+      DeletionPolicy: 'RetainExceptOnCreate',
+      UpdateReplacePolicy: 'Retain',
+    });
+  });
+
+  test('another configuration of a runner is another version, and of the rest it is the same', async () => {
+    const changed = await synthesize({ plugins: 'jobs_example', archivesspace_url: 'https://other.example.org/api' });
+    const versions = (of: Synthesized) => of.all('AWS::Lambda::Version').map(([id]) => id);
+    const kept = versions(stack).filter((id) => versions(changed).includes(id));
+
+    expect(kept.map((id) => id.replace(/CurrentVersion.*/, ''))).toEqual(['RunnerJobsExample']);
+  });
+
   test('a site changes the options of a type', async () => {
     const changed = await synthesize({
       type_options: { import_job: { hidden: true, create_permissions: ['manage_repository'] } },
