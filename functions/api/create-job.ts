@@ -6,7 +6,7 @@ import { nextId } from '../../aws/reads.ts';
 import { noteLeftover } from '../../core/deletion.ts';
 import { Fault, Refusal } from '../../core/errors.ts';
 import { noteAsked } from '../../core/idempotency.ts';
-import { inlineParamsBytes, maxParamsBytes } from '../../core/limits.ts';
+import { inlineParamsBytes } from '../../core/limits.ts';
 import { create, inputKey } from '../../core/table.ts';
 import { takeUploads } from '../../core/uploads.ts';
 import type { CreatedReply, RerunReply } from '../../schemas/extensions.ts';
@@ -15,9 +15,9 @@ import { uriOf } from './brief.ts';
 import type { Checked, Reply, Request } from './http.ts';
 import { askedBefore } from './idempotency.ts';
 import { findUploads, mustBeFew, type NewFile, usedAlready } from './new-files.ts';
-import { readWrapper, type Wanted, withoutNothing } from './read-wrapper.ts';
+import { readWrapper, type Wanted } from './read-wrapper.ts';
 import { parsedSchema, type Types } from './types.ts';
-import { mustFit, validatorOf } from './validate.ts';
+import { fittingParams } from './validate.ts';
 
 export interface Creation {
   readonly table: Table;
@@ -61,16 +61,11 @@ export async function createWith(
   const type = await types.get(wanted.type);
   if (!type) throw new Refusal({ code: 'not_found', what: `No runner found for ${wanted.type}` });
   request.need(type.createPermissions);
-  const schema = parsedSchema(type.schema);
-  const job = withoutNothing(wanted.job, schema);
-  mustFit(await validatorOf(type.type, type.schema), job, type.type);
-  const params = JSON.stringify(job);
-  if (Buffer.byteLength(params) > maxParamsBytes)
-    throw new Refusal({ code: 'bad_request', problems: { job: [`At most ${maxParamsBytes} bytes of parameters`] } });
+  const params = await fittingParams(type, wanted.job);
 
   const sent = await findUploads(table, objects, request, wanted.uploads);
   const all = [...files, ...sent.files];
-  mustBeFew(all, schema);
+  mustBeFew(all, parsedSchema(type.schema));
 
   const id = await nextId(table);
   const dropFiles = async () => {

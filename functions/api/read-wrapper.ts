@@ -1,5 +1,5 @@
 import { Refusal } from '../../core/errors.ts';
-import type { ParameterSchema } from './types.ts';
+import { withoutNothing } from '../../core/without-nothing.ts';
 import { mustFit } from './validate.ts';
 import built from './validators.generated.js';
 
@@ -13,8 +13,6 @@ export interface Wanted {
   readonly uploads: readonly string[];
 }
 
-/** JSON deeper than this is no job. */
-const mostNested = 32;
 const mostBytes = 256 * 1024;
 const utf8 = new TextDecoder('utf-8', { fatal: true });
 
@@ -52,27 +50,4 @@ function parse(body: Uint8Array): unknown {
       message: error instanceof SyntaxError ? error.message.slice(0, 200) : 'it is not UTF-8',
     });
   }
-}
-
-/**
- * The same without what counts as missing: nulls, empty maps and empty strings, as ArchivesSpace does it
- * (common/jsonmodel.rb), except for an empty string where a schema says `minLength: 0`: there it is a value.
- * Undefined when nothing is left. Throws `Refusal` when it is nested too deep.
- */
-export function withoutNothing(value: unknown, schema?: ParameterSchema, depth = 0): unknown {
-  if (depth > mostNested)
-    throw new Refusal({ code: 'unreadable', message: `it is nested more than ${mostNested} deep` });
-  if (value === null || (value === '' && schema?.minLength !== 0)) return undefined;
-  if (Array.isArray(value))
-    return value.map((entry) => withoutNothing(entry, schema?.items, depth + 1)).filter((entry) => entry !== undefined);
-  if (typeof value !== 'object') return value;
-  const { properties = {} } = schema ?? {};
-  const entries = Object.entries(value)
-    .map(([name, entry]) => {
-      const of = Object.hasOwn(properties, name) ? properties[name] : undefined;
-      return [name, withoutNothing(entry, of, depth + 1)] as const;
-    })
-    .filter(([, entry]) => entry !== undefined);
-  // A map that was not empty before stays, so that what is missing in it can be named.
-  return entries.length || Object.keys(value).length ? Object.fromEntries(entries) : undefined;
 }

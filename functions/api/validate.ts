@@ -1,5 +1,8 @@
 import type { ErrorObject, ValidateFunction } from 'ajv/dist/2020.js';
 import { Refusal } from '../../core/errors.ts';
+import { maxParamsBytes } from '../../core/limits.ts';
+import { withoutNothing } from '../../core/without-nothing.ts';
+import { type KnownType, parsedSchema } from './types.ts';
 import built from './validators.generated.js';
 
 const compiled = new Map<string, ValidateFunction>();
@@ -15,10 +18,28 @@ export async function validatorOf(name: string, schema: string): Promise<Validat
   if (known?.schema === schema) return known.validate;
   const before = compiled.get(schema);
   if (before) return before;
-  const { compileSchema } = await import('./compile.ts');
+  const { compileSchema } = await import('../../schemas/compile.ts');
   const validate = compileSchema(schema);
   compiled.set(schema, validate);
   return validate;
+}
+
+/**
+ * The parameters of a new job as they are stored and as its runner gets them: without what counts as missing.
+ * Throws `Refusal` when they do not fit the schema of the type, or are too long.
+ *
+ * @returns JSON text
+ */
+export async function fittingParams(
+  { type, schema }: Pick<KnownType, 'type' | 'schema'>,
+  given: Readonly<Record<string, unknown>>,
+): Promise<string> {
+  const job = withoutNothing(given, parsedSchema(schema));
+  mustFit(await validatorOf(type, schema), job, type);
+  const params = JSON.stringify(job);
+  if (Buffer.byteLength(params) > maxParamsBytes)
+    throw new Refusal({ code: 'bad_request', problems: { job: [`At most ${maxParamsBytes} bytes of parameters`] } });
+  return params;
 }
 
 /** A list of wrong entries is wrong for the first of them already. */

@@ -1,8 +1,8 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { compileSchema } from '../../functions/api/compile.ts';
-import { withoutNothing } from '../../functions/api/read-wrapper.ts';
+import { withoutNothing } from '../../core/without-nothing.ts';
+import { compileSchema } from '../../schemas/compile.ts';
 import { check } from '../../ui/lib/check.ts';
 import { type FormSchema, fieldsOf, fileFieldOf, paramsOf, shownValue, valuesOf } from '../../ui/lib/form.ts';
 
