@@ -1,11 +1,31 @@
 import type { Failure, Outcome, Run } from './job.ts';
-import { deadlineMarginMs, maxInvocationMs } from './limits.ts';
+import { deadlineMarginMs, interruptionWaitSeconds, maxInterruptions, maxInvocationMs, maxSegments } from './limits.ts';
 
 /** What the state that waited for the runner saw: an error's name and cause (AWS: a JSON string for function errors). */
 export interface Witness {
   readonly error?: string;
   readonly cause?: string;
+  /** Of which segment; a resumable run may have gone on since. */
+  readonly segment?: number;
 }
+
+/** The named error that leads to a segment: its message begins with the segment's number (docs/runner-protocol.md). */
+export interface LedHere {
+  readonly Error: string;
+  /** JSON text. */
+  readonly Cause: string;
+}
+
+/** The number of the segment that an error leads to; `undefined` when it says none. */
+export function segmentAfter({ Cause }: LedHere): number | undefined {
+  const { errorMessage } = JSON.parse(Cause) as { readonly errorMessage?: unknown };
+  const segment = Number.parseInt(String(errorMessage), 10);
+  return segment >= 1 ? segment : undefined;
+}
+
+/** The run has gone on since: what the witness saw ended a segment before, and says nothing of the one that runs now. */
+export const isStale = (run: Run | undefined, witness: Witness | undefined): boolean =>
+  run !== undefined && witness?.segment !== undefined && run.segment > witness.segment;
 
 export interface Ending {
   readonly outcome: Outcome;
@@ -43,12 +63,51 @@ export function judge(run: Run | undefined, witness: Witness | undefined, now: n
   const said = run?.end;
   const witnessed = witness !== undefined && isCertain(witness, run);
   const over = witnessed || isOver(run, now);
-  const revoke = said ? 'no' : witnessed || run?.open ? 'always' : 'seen';
+  // A resumable run may go on between the read and the write, by another invocation of the finisher.
+  const always = witnessed ? !run?.resumable : run?.open;
+  const revoke = said ? 'no' : always ? 'always' : 'seen';
   if (said) {
     return { outcome: said.outcome, ...(said.failure && { failure: said.failure }), certain: over, revoke };
   }
   if (run?.cancelAt !== undefined) return { outcome: 'canceled', certain: over, revoke };
   return { outcome: 'failed', failure: reasonOf(run, witness, now), certain: over, revoke };
+}
+
+/** How a run goes on that broke off. */
+export interface Resumption {
+  /** To claim. */
+  readonly segment: number;
+  readonly afterSeconds: number;
+  /** Of the run: how many segments in a row broke off. */
+  readonly interruptions: number;
+  /** Why the last one did. */
+  readonly reason: string;
+}
+
+/** What a broken-off segment may have come to that another one can do better. */
+const passing = new Set(['crashed', 'out_of_memory', 'timed_out', 'runner_error']);
+
+/**
+ * Whether a run whose waiting state saw an error goes on from its last checkpoint (design 3.5: "A type may declare
+ * itself resumable and retried; then it continues from its checkpoint"). Only when its body has certainly ended without
+ * a word of its own, nobody has canceled it, and it is not the same place that breaks it again and again.
+ *
+ * @param run the run, under the job's token
+ * @returns undefined when it has to be ended
+ */
+export function resumption(run: Run, witness: Witness, now: number): Resumption | undefined {
+  const { end, cancelAt, resumable, interruptions = 0, segment } = run;
+  if (!resumable || end || cancelAt !== undefined || witness.error === undefined) return undefined;
+  if (isStale(run, witness)) return undefined;
+  if (!isCertain(witness, run) || interruptions >= maxInterruptions || segment >= maxSegments) return undefined;
+  const { kind, reason } = reasonOf(run, witness, now);
+  if (!passing.has(kind)) return undefined;
+  return {
+    segment: segment + 1,
+    afterSeconds: interruptionWaitSeconds[interruptions] ?? 1,
+    interruptions: interruptions + 1,
+    reason,
+  };
 }
 
 /**
@@ -62,7 +121,9 @@ export function isOver(run: Run | undefined, now: number, revokedAt?: number): b
   return now > Math.min(run.deadline ?? now, latest) + deadlineMarginMs;
 }
 
-function isCertain({ error, cause = '' }: Witness, run: Run | undefined): boolean {
+function isCertain(witness: Witness, run: Run | undefined): boolean {
+  const { error, cause = '' } = witness;
+  if (isStale(run, witness)) return false;
   if (error === undefined) return true;
   if (error === refusedSegment) return false;
   // An open segment contradicts an invocation that never began: somebody claimed it.

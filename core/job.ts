@@ -113,7 +113,18 @@ export interface Run {
   readonly params?: string;
   readonly inputs: number;
   readonly attempt: number;
+  /** What the last checkpoint saved, as JSON text, and the runner's own version of what it saves; absent = 1. */
   readonly state?: string;
+  readonly stateVersion?: number;
+  /** Its type may go on from its last checkpoint when a segment broke off. */
+  readonly resumable?: boolean;
+  /** How often a runner that fails is tried again. */
+  readonly retries?: number;
+  /** How many segments broke off since the last checkpoint that was new. */
+  readonly interruptions?: number;
+  /** The last segment that broke off, and why. */
+  readonly interruption?: { readonly segment: number; readonly reason: string };
+  /** At the end of a segment, and at each checkpoint. */
   readonly ends: Ends;
   readonly end?: { readonly outcome: Outcome; readonly failure?: Failure };
   readonly progress?: { readonly done: number; readonly total: number; readonly message?: string };
@@ -139,6 +150,9 @@ export interface DispatchType {
   readonly graceSeconds: number;
   readonly timeLimitSeconds?: number;
   readonly version: string;
+  /** A run that broke off goes on from its last checkpoint; a body that fails is tried so often again. Absent = no, 0. */
+  readonly resumable?: boolean;
+  readonly retries?: number;
   readonly retired?: number;
 }
 

@@ -42,6 +42,14 @@ export const maxThreadCount = 100;
 /** Step Functions ends an execution at 25,000 history events; a segment costs five, one after a wait nine. */
 export const maxSegments = 2_500;
 
+/** So many segments of a resumable run may break off in a row without a new checkpoint, and it waits so long after each. */
+export const interruptionWaitSeconds = [1, 10, 60];
+export const maxInterruptions = interruptionWaitSeconds.length;
+
+/** Before a failed body is tried again: 10 s, 40 s, … up to a quarter of an hour. */
+export const retryWaitSeconds = (retry: number) => Math.min(10 * 4 ** (retry - 1), 900);
+export const maxRetries = 10;
+
 /** How many jobs a sweep compares with their queue rows and slots besides what is on the board. */
 export const scrubJobs = 50;
 

@@ -249,6 +249,8 @@ export function claim({ row, slot, token, type, now }: Claim): Transaction {
       params: row.params,
       inputs: row.inputs,
       attempt: row.attempt,
+      resumable: type.resumable || undefined,
+      retries: type.retries || undefined,
       ends: { ...noEnds },
     }),
     { op: 'delete', key: keys.queue(row.type, row.id), when: [{ item: 'present' }] },
@@ -314,18 +316,78 @@ export function saveProgress(run: RunId, segment: number, progress: NonNullable<
   };
 }
 
-/** Saves the state of a run that goes on in the same segment. */
-export function saveState(run: RunId, segment: number, state: string): Write {
-  return { op: 'update', key: keys.run(run.type, run.id), set: { state }, when: inSegment(run, segment) };
+/** What a run goes on from. */
+export interface Checkpoint {
+  /** JSON text; absent = the state stays as it was last saved. */
+  readonly state?: string;
+  /** The runner's own version of its states, where that is not 1. */
+  readonly stateVersion?: number;
+  readonly ends: Ends;
+  /** How many segments in a row broke off without a new state. */
+  readonly interruptions?: number;
 }
 
-/** The segment is over and another one follows. */
-export function closeSegment(run: RunId, segment: number, state: string, ends: Ends, heedsCancel = false): Write {
+const checkpointed = ({ state, stateVersion, ends, interruptions }: Checkpoint): Item => ({
+  ...(state !== undefined && { state, stateVersion }),
+  ends: { ...ends },
+  interruptions: interruptions || undefined,
+});
+
+/** Saves the state of a run that goes on in the same segment. */
+export function saveState(run: RunId, segment: number, checkpoint: Checkpoint): Write {
   return {
     op: 'update',
     key: keys.run(run.type, run.id),
-    set: { open: false, state, ends: { ...ends }, heedsCancel: heedsCancel || undefined },
+    set: checkpointed(checkpoint),
     when: inSegment(run, segment),
+  };
+}
+
+export interface Closing extends Checkpoint {
+  /** The next segment is to begin even if the job is canceled meanwhile, to pass the cancel on. */
+  readonly heedsCancel?: boolean;
+  /** The next segment is another attempt. */
+  readonly attempt?: number;
+}
+
+/** The segment is over and another one follows. */
+export function closeSegment(run: RunId, segment: number, { heedsCancel, attempt, ...checkpoint }: Closing): Write {
+  return {
+    op: 'update',
+    key: keys.run(run.type, run.id),
+    set: {
+      open: false,
+      ...checkpointed(checkpoint),
+      heedsCancel: heedsCancel || undefined,
+      ...(attempt !== undefined && { attempt }),
+    },
+    when: inSegment(run, segment),
+  };
+}
+
+/**
+ * Closes a segment that broke off, for whoever saw its end, so that the next one goes on from the last checkpoint. Only
+ * while the run stands where it was seen and nobody has canceled the job.
+ */
+export function interrupt(
+  run: RunId & Pick<Run, 'segment' | 'open' | 'interruptions'>,
+  reason: string,
+  interruptions: number,
+): Write {
+  return {
+    op: 'update',
+    key: keys.run(run.type, run.id),
+    set: { open: false, interruptions, interruption: { segment: run.segment, reason } },
+    when: [
+      { attr: 'token', equals: run.token },
+      { attr: 'segment', equals: run.segment },
+      { attr: 'open', equals: run.open },
+      { attr: 'end', is: 'missing' },
+      { attr: 'cancelAt', is: 'missing' },
+      run.interruptions === undefined
+        ? { attr: 'interruptions', is: 'missing' }
+        : { attr: 'interruptions', equals: run.interruptions },
+    ],
   };
 }
 
@@ -353,6 +415,14 @@ export function endRun(
 /** A log chunk, a chunk of records or an output file, put if absent under its place in the run. */
 export function append(key: Key, token: string, segment: number, what: Item): Write {
   return put(key, { v: itemVersion, token, segment, ...what });
+}
+
+/** Puts an output file in place of one that an earlier segment of the run added after its last checkpoint. */
+export function writeOver(key: Key, token: string, segment: number, earlier: number, what: Item): Write {
+  return put(key, { v: itemVersion, token, segment, ...what }, [
+    { attr: 'token', equals: token },
+    { attr: 'segment', equals: earlier },
+  ]);
 }
 
 // ---------------------------------------------------------------- the end
@@ -493,8 +563,10 @@ export interface RegisteredType {
   readonly hidden: boolean;
   readonly createPermissions: readonly string[];
   readonly cancelPermissions: readonly string[];
-  /** Who registered it: the name of the runner's folder or stack. */
+  /** Who registered it: the name of the runner's folder, or of a stack and the folder there. */
   readonly owner: string;
+  /** The stack of its own that registered it (functions/registration.ts); absent where that is the service's. */
+  readonly stack?: string;
   readonly dispatch: DispatchType;
 }
 
@@ -509,7 +581,7 @@ export const setLimit = (limit: number): Write => ({
   when: [{ item: 'present' }],
 });
 
-/** Registers a type, or changes its registration; refused when another owner has it. */
+/** Registers a type, or changes its registration; refused when its owner is not the known one any more. */
 export function registerType(type: RegisteredType, known: { readonly owner: string } | undefined): Transaction {
   const { dispatch, createPermissions, cancelPermissions, ...rest } = type;
   return [

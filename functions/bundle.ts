@@ -51,7 +51,8 @@ export function internal<Event, Result>(handle: (event: Event, context: Context)
     .use({
       after: publish,
       onError: ({ error }) => {
-        log.error('The function failed.', { error });
+        // The state machine's word for going on is thrown like an error, and is none.
+        if (error?.name !== 'JobWait') log.error('The function failed.', { error });
         publish();
       },
     })

@@ -1,8 +1,8 @@
 import { commit } from '../aws/dynamo.ts';
 import { findEnds, readBoard, readRun } from '../aws/reads.ts';
-import { judge, type Witness } from '../core/ending.ts';
+import { isStale, judge, type Witness } from '../core/ending.ts';
 import { Fault } from '../core/errors.ts';
-import type { Board, Run } from '../core/job.ts';
+import type { Board, Ends, Run } from '../core/job.ts';
 import { releaseLock, releaseSlot, revoke, settle } from '../core/table.ts';
 import type { Write } from '../core/writes.ts';
 import type { Service } from './service.ts';
@@ -44,11 +44,10 @@ export async function endRun(service: Ender, ref: RunRef, witness: Witness | und
     };
 
     const run = stored?.token === ref.token ? stored : undefined;
+    if (run && isStale(run, witness)) return board;
     const ending = judge(stored, witness, now);
     if (run || !stored) {
-      const ends = run?.end
-        ? run.ends
-        : await findEnds(service.table, { type: ref.type, id: ref.job, token: ref.token });
+      const ends = await endsOf(service, ref, run);
       const settlement = { outcome: ending.outcome, ...(ending.failure && { failure: ending.failure }), ends };
       const writes: Write[] = [settle({ id: ref.job, token: ref.token }, settlement, now)];
       if (run && ending.revoke !== 'no') writes.push(revoke(run, ending.revoke === 'seen' ? run : undefined));
@@ -68,6 +67,15 @@ export async function endRun(service: Ender, ref: RunRef, witness: Witness | und
     return freed;
   }
   throw new Fault('A run could not be ended: it changed each time it was read.', ref);
+}
+
+/**
+ * Up to where a run counts: what it says itself at its end; otherwise log and records that are there, and the output
+ * files of its last checkpoint.
+ */
+export async function endsOf({ table }: Pick<Ender, 'table'>, ref: RunRef, run: Run | undefined): Promise<Ends> {
+  if (run?.end) return run.ends;
+  return { ...(await findEnds(table, { type: ref.type, id: ref.job, token: ref.token })), files: run?.ends.files ?? 0 };
 }
 
 function logEnd(

@@ -1,12 +1,12 @@
 import { commit, query, read } from '../aws/dynamo.ts';
 import { ensureStarted } from '../aws/executions.ts';
-import { findEnds, lastId, readBoard, readJob, readRun } from '../aws/reads.ts';
+import { lastId, readBoard, readJob, readRun } from '../aws/reads.ts';
 import { judge } from '../core/ending.ts';
 import { type Board, type Hold, isEnded, type Job, type RunningJob, typeIn } from '../core/job.ts';
 import { retiredTypeMs, scrubJobs } from '../core/limits.ts';
 import { inspect } from '../core/sweep.ts';
 import { dropRow, forgetType, keys, readQueueOf, releaseLeft, requeue, settleLost } from '../core/table.ts';
-import { endRun } from './end.ts';
+import { endRun, endsOf } from './end.ts';
 import { dispatchPass } from './pass.ts';
 import type { Service } from './service.ts';
 
@@ -118,7 +118,7 @@ async function repair(service: Service, board: Board, job: Job): Promise<void> {
     const stored = await readRun(service.table, job);
     const run = stored?.token === job.token ? stored : undefined;
     const { outcome, failure } = judge(run, undefined, service.now());
-    const ends = run?.end ? run.ends : await findEnds(service.table, { type: job.type, id: job.id, token: job.token });
+    const ends = await endsOf(service, { job: job.id, type: job.type, token: job.token }, run);
     const written = await commit(
       service.table,
       settleLost(job, run, { outcome, ...(failure && { failure }), ends }, service.now()),

@@ -60,10 +60,18 @@ export function workflow(partition: string, finisherArn: string) {
         ],
         Next: 'Finish',
       },
+      // Everything but `$.error`: a run that broke off and went on must not end by what ended a segment before.
       'Read wait': {
         Type: 'Pass',
-        Parameters: { 'seconds.$': secondsToWait },
-        ResultPath: '$.wait',
+        Parameters: {
+          'job.$': '$.job',
+          'type.$': '$.type',
+          'token.$': '$.token',
+          'runner.$': '$.runner',
+          'correlation.$': '$.correlation',
+          'last.$': '$.last',
+          wait: { 'seconds.$': secondsToWait },
+        },
         Next: 'Wait',
       },
       // No Lambda is held meanwhile.
@@ -76,6 +84,7 @@ export function workflow(partition: string, finisherArn: string) {
         ResultPath: null,
         // Ending is idempotent. When all of these fail the execution fails, which the rule for failed executions sees.
         Retry: [
+          { ErrorEquals: ['JobWait'], MaxAttempts: 0 },
           {
             ErrorEquals: ['States.ALL'],
             IntervalSeconds: 2,
@@ -85,6 +94,8 @@ export function workflow(partition: string, finisherArn: string) {
             MaxAttempts: 10,
           },
         ],
+        // The finisher's word that a resumable run goes on after a segment that broke off.
+        Catch: [{ ErrorEquals: ['JobWait'], ResultPath: '$.last', Next: 'Read wait' }],
         End: true,
       },
     },

@@ -94,6 +94,11 @@ export interface JobContext<Params = Readonly<Record<string, unknown>>> {
 /** The work of a job. Returning means it is done; throwing means it failed, and the error's message is what staff read. */
 export type Run<Params = Readonly<Record<string, unknown>>> = (ctx: JobContext<Params>) => Promise<void>;
 
+/** Throw this for a failure that another attempt cannot mend: the job fails at once, whatever `retries` its type has. */
+export class FinalFailure extends Error {
+  override readonly name = 'FinalFailure';
+}
+
 /** Why `ctx.signal` fired. */
 export class StopReason extends Error {
   readonly why: 'canceled' | 'time_limit' | 'deadline';

@@ -1,4 +1,5 @@
 import type { Ends, Run } from '../../core/job.ts';
+import type { Checkpoint, Closing } from '../../core/table.ts';
 
 /** What a run writes, in order. `runner` gives the table's, `runForTest` one in memory. */
 export interface Journal {
@@ -10,8 +11,8 @@ export interface Journal {
     file: { readonly name: string; readonly contentType: string; readonly bytes: Uint8Array },
   ): Promise<void>;
   progress(progress: NonNullable<Run['progress']>): Promise<void>;
-  state(state: string): Promise<void>;
-  /** The segment is over, another one follows; `heedsCancel`: even when the job is canceled meanwhile. */
-  close(state: string, ends: Ends, heedsCancel?: boolean): Promise<void>;
+  state(checkpoint: Checkpoint): Promise<void>;
+  /** The segment is over, another one follows. */
+  close(closing: Closing): Promise<void>;
   end(end: NonNullable<Run['end']>, ends: Ends, progress: Run['progress']): Promise<void>;
 }

@@ -1,4 +1,5 @@
 import type { Ends, Run } from '../../core/job.ts';
+import type { Checkpoint, Closing } from '../../core/table.ts';
 import type { Journal } from './journal.ts';
 
 /** A line shows within 2 s: a second of gathering and a second on the way (design, section 7). */
@@ -21,6 +22,8 @@ export class Recorder {
   #logged: number;
   #records: number;
   #files: number;
+  /** At the last checkpoint. */
+  #savedFiles: number;
   #lines: Uint8Array[] = [];
   #lineBytes = 0;
   /** Bytes of log in all, written or not. */
@@ -43,6 +46,7 @@ export class Recorder {
     this.#accepted = from.log;
     this.#records = from.records;
     this.#files = from.files;
+    this.#savedFiles = from.files;
   }
 
   log(line: string): void {
@@ -82,10 +86,13 @@ export class Recorder {
     this.#throwFailure();
   }
 
-  async state(state: string): Promise<void> {
+  async state(checkpoint: Omit<Checkpoint, 'ends'>): Promise<void> {
     if (this.#closed) return;
     await this.flush();
-    await this.#then(() => this.#journal.state(state));
+    await this.#then(() => {
+      this.#savedFiles = this.#files;
+      return this.#journal.state({ ...checkpoint, ends: this.#ends() });
+    });
     this.#throwFailure();
   }
 
@@ -96,18 +103,30 @@ export class Recorder {
     this.#throwFailure();
   }
 
-  /** Writes everything, ends the segment or the run, and takes nothing more. */
+  /**
+   * Writes everything, ends the segment or the run, and takes nothing more. Without a new state the next segment goes on
+   * from the last checkpoint: files since then are its to write again.
+   */
   async close(
-    last: { readonly next: string; readonly heedsCancel?: boolean } | { readonly end: NonNullable<Run['end']> },
+    last: { readonly next: Omit<Closing, 'ends'> } | { readonly end: NonNullable<Run['end']> },
   ): Promise<void> {
     // A job that waits for an hour shows how far it was; the end of a run bears its progress itself.
     this.#write('next' in last);
     await this.flush();
     this.#closed = true;
     clearTimeout(this.#timer);
-    const ends = { log: this.#logged, records: this.#records, files: this.#files };
-    if ('next' in last) await this.#journal.close(last.next, ends, last.heedsCancel ?? false);
-    else await this.#journal.end(last.end, ends, this.#progress);
+    if ('end' in last) await this.#journal.end(last.end, this.#ends(), this.#progress);
+    else {
+      const ends = this.#ends();
+      await this.#journal.close({
+        ...last.next,
+        ends: last.next.state === undefined ? { ...ends, files: this.#savedFiles } : ends,
+      });
+    }
+  }
+
+  #ends(): Ends {
+    return { log: this.#logged, records: this.#records, files: this.#files };
   }
 
   #later(): void {

@@ -4,7 +4,7 @@ import { type Bucket, openBucket, openTable } from '../../aws/clients.ts';
 import { commit, read, type Table } from '../../aws/dynamo.ts';
 import type { ExecutionInput } from '../../aws/executions.ts';
 import { readInputs, readParams } from '../../aws/reads.ts';
-import { refusedSegment } from '../../core/ending.ts';
+import { refusedSegment, segmentAfter } from '../../core/ending.ts';
 import { Fault } from '../../core/errors.ts';
 import { type Ends, fromItem, type Run as StoredRun } from '../../core/job.ts';
 import { maxSegments } from '../../core/limits.ts';
@@ -21,6 +21,14 @@ export interface Invocation extends ExecutionInput {
   readonly last: { readonly Error: string; readonly Cause: string };
 }
 
+export interface RunnerOptions {
+  /**
+   * The version of what the runner gives to `checkpoint` and `wait`. Raise it when new code cannot go on from what the
+   * old one saved: a job that meets another version fails and says so. @default 1
+   */
+  readonly checkpointVersion?: number;
+}
+
 /**
  * Makes the Lambda handler of a runner: claims the segment, so that no body runs twice, watches for a cancel, runs the
  * body, and says how it ended. The handler returns when the job has ended in any way, and throws `JobContinue` or
@@ -28,12 +36,13 @@ export interface Invocation extends ExecutionInput {
  */
 export function runner<Params = Readonly<Record<string, unknown>>>(
   run: Run<Params>,
+  { checkpointVersion = 1 }: RunnerOptions = {},
 ): (invocation: Invocation, context: Context) => Promise<void> {
   // Opened at the first invocation: a test imports the runner without an environment.
-  let opened: Omit<Harness, 'startWatch'> | undefined;
+  let opened: Pick<Harness, 'table' | 'bucket'> | undefined;
   return async (invocation, context) => {
     opened ??= { table: openTable(environment('TABLE')), bucket: openBucket(environment('BUCKET')) };
-    const end = await runInvocation(run as Run, { ...opened, startWatch }, invocation, context);
+    const end = await runInvocation(run as Run, { ...opened, startWatch, checkpointVersion }, invocation, context);
     if (end.kind === 'continue') throw named('JobContinue', String(segmentOf(invocation) + 1));
     if (end.kind === 'wait') throw named('JobWait', `${segmentOf(invocation) + 1}|${end.seconds}`);
   };
@@ -44,12 +53,14 @@ export interface Harness {
   readonly table: Table;
   readonly bucket: Bucket;
   readonly startWatch: typeof startWatch;
+  /** @default 1 */
+  readonly checkpointVersion?: number;
 }
 
 /** Runs one invocation to its end; what it returns is written by then. Throws `RunRefused`, or when it could not be written. */
 export async function runInvocation(
   run: Run,
-  { table, bucket, startWatch }: Harness,
+  { table, bucket, startWatch, checkpointVersion = 1 }: Harness,
   invocation: Invocation,
   context: Pick<Context, 'getRemainingTimeInMillis'>,
 ): Promise<SegmentEnd> {
@@ -57,14 +68,15 @@ export async function runInvocation(
   const n = segmentOf(invocation);
   const remainingMs = context.getRemainingTimeInMillis();
   const stored = await claim(table, invocation, n, Date.now() + remainingMs);
-  const journal = tableJournal(table, bucket, { id, type, token }, n);
+  const version = checkpointVersion === 1 ? undefined : checkpointVersion;
+  const journal = tableJournal(table, bucket, { id, type, token }, n, version);
 
   const stop = new AbortController();
   const onStop = (why: 'canceled' | 'time_limit') =>
     stop.abort(new StopReason(why, why === 'canceled' ? 'The job was canceled.' : 'The job reached its time limit.'));
   // Canceled while it waited to be told.
   if (stored.cancelAt !== undefined && stored.heedsCancel) onStop('canceled');
-  const early = endEarly(stored, n);
+  const early = endEarly(stored, n, checkpointVersion);
   if (early) {
     await journal.end(early, await endsAt(table, stored, n), undefined);
     return { kind: 'ended', end: early };
@@ -102,6 +114,13 @@ export async function runInvocation(
       files: inputFiles(bucket, type, id, inputs),
       state: stored.state,
       ends,
+      ...(stored.resumable && {
+        resume: {
+          retries: stored.retries ?? 0,
+          interruptions: stored.interruptions ?? 0,
+          because: isInterrupted(stored, n) ? stored.interruption?.reason : undefined,
+        },
+      }),
       archivesspace: openArchivesSpace({ job: id, type, token, repository: stored.repo }),
       journal,
       stop: stop.signal,
@@ -131,7 +150,11 @@ async function claim(
 }
 
 /** A job that was canceled before this segment, or goes on for ever, ends without its body, unless that asked to be told. */
-function endEarly(run: StoredRun, segment: number): NonNullable<StoredRun['end']> | undefined {
+function endEarly(
+  run: StoredRun,
+  segment: number,
+  checkpointVersion: number,
+): NonNullable<StoredRun['end']> | undefined {
   if (run.cancelAt !== undefined && !run.heedsCancel) return { outcome: 'canceled' };
   if (segment > maxSegments) {
     return {
@@ -139,19 +162,31 @@ function endEarly(run: StoredRun, segment: number): NonNullable<StoredRun['end']
       failure: { kind: 'protocol', reason: `The runner went on more than ${maxSegments} times.` },
     };
   }
+  const saved = run.stateVersion ?? 1;
+  if (run.state !== undefined && saved !== checkpointVersion) {
+    return {
+      outcome: 'failed',
+      failure: {
+        kind: 'protocol',
+        reason: `The job's last checkpoint has version ${saved}, and the runner that is to go on reads version ${checkpointVersion}.`,
+      },
+    };
+  }
   return undefined;
 }
+
+/** The interruption is that of the segment just before, or of this one before it was claimed. */
+const isInterrupted = ({ interruption }: StoredRun, segment: number) => interruption?.segment === segment - 1;
 
 /** Where this segment's writes begin. After the first segment the log itself says it, not a counter (design, section 4). */
 async function endsAt(table: Table, run: StoredRun, segment: number): Promise<Ends> {
   return segment === 1 ? run.ends : { ...run.ends, ...(await findLogEnd(table, run)) };
 }
 
-/** The segment to claim stands in the message of the error that led here; the first is in the execution's input. */
+/** The segment to claim. Throws when the invocation does not say it. */
 function segmentOf({ last }: Invocation): number {
-  const { errorMessage } = JSON.parse(last.Cause) as { errorMessage?: unknown };
-  const segment = Number.parseInt(String(errorMessage), 10);
-  if (!(segment >= 1)) throw new Fault('The invocation does not say which segment to run.', last);
+  const segment = segmentAfter(last);
+  if (segment === undefined) throw new Fault('The invocation does not say which segment to run.', last);
   return segment;
 }
 

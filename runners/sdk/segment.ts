@@ -1,6 +1,14 @@
 import { isRecordUri } from '../../archivesspace/paths.ts';
 import type { Ends, Run as StoredRun } from '../../core/job.ts';
-import { type ArchivesSpaceSession, type InputFile, type JobContext, type Run, StopReason } from './context.ts';
+import { maxInterruptions, retryWaitSeconds } from '../../core/limits.ts';
+import {
+  type ArchivesSpaceSession,
+  FinalFailure,
+  type InputFile,
+  type JobContext,
+  type Run,
+  StopReason,
+} from './context.ts';
 import type { Journal } from './journal.ts';
 import { Recorder } from './recorder.ts';
 
@@ -21,9 +29,17 @@ export interface Segment {
   /** @default none */
   readonly jobParams?: JobContext['jobParams'];
   readonly files: readonly InputFile[];
-  /** The state that the segment before saved, as JSON; undefined in the first. */
+  /** What the last checkpoint saved, as JSON; undefined before the first. */
   readonly state: string | undefined;
   readonly ends: Ends;
+  /** What its type says of going on after a failure, and how that went so far. @default not resumable */
+  readonly resume?: {
+    readonly retries: number;
+    /** How many segments in a row broke off without a new state. */
+    readonly interruptions: number;
+    /** Why the segment before this one broke off, if it did. */
+    readonly because: string | undefined;
+  };
   readonly archivesspace: ArchivesSpaceSession | undefined;
   readonly journal: Journal;
   /** Fires with a `StopReason` for a cancel or the time limit. */
@@ -48,16 +64,24 @@ export async function runSegment(run: Run, segment: Segment): Promise<SegmentEnd
     Math.max(0, yieldAt - segment.now()),
   ).unref();
   const left = Promise.withResolvers<SegmentEnd>();
+  let interruptions = segment.resume?.interruptions ?? 0;
+  /** A state that is not the one that this segment began with: whatever broke the run, it got past it. */
+  const checkpointOf = (state: unknown) => {
+    const text = rendered(state);
+    if (text !== segment.state) interruptions = 0;
+    return { state: text, interruptions };
+  };
 
   const leave = async (state: unknown, end: SegmentEnd): Promise<never> => {
-    await recorder.close({ next: rendered(state), heedsCancel: end.kind === 'wait' && end.heedsCancel === true });
+    const heedsCancel = end.kind === 'wait' && end.heedsCancel === true;
+    await recorder.close({ next: { ...checkpointOf(state), heedsCancel } });
     left.resolve(end);
     return new Promise<never>(() => {});
   };
   const context = makeContext(segment, recorder, AbortSignal.any([segment.stop, deadline.signal]), {
     checkpoint: async (state) => {
       if (segment.now() >= yieldAt) return leave(state, { kind: 'continue' });
-      await recorder.state(rendered(state));
+      await recorder.state(checkpointOf(state));
     },
     wait: async (seconds, state, { onCancel = 'end' } = {}) => {
       if (!(seconds >= 1 && seconds <= 3600)) throw new RangeError(`A job waits 1 to 3600 seconds, not ${seconds}.`);
@@ -72,7 +96,19 @@ export async function runSegment(run: Run, segment: Segment): Promise<SegmentEnd
   });
 
   const body = (async (): Promise<SegmentEnd> => {
-    const end = await bodyEnd(run, context, segment.stop, recorder);
+    if (segment.resume?.because !== undefined) {
+      recorder.log(`The job was interrupted. ${segment.resume.because}`);
+      recorder.log(`It goes on from ${segment.state === undefined ? 'its beginning' : 'its last checkpoint'}.`);
+    }
+    const came = await bodyEnd(run, context, segment.stop);
+    const onward = 'thrown' in came && afterFailure(segment, interruptions, came.thrown);
+    if (onward) {
+      recorder.log(onward.said);
+      await recorder.close({ next: onward.next });
+      return onward.end;
+    }
+    const end = 'thrown' in came ? failureOf(came.thrown) : came;
+    if ('thrown' in came && !isDeadline(came.thrown)) recorder.log(`The job failed: ${messageOf(came.thrown)}`);
     await recorder.close({ end });
     return { kind: 'ended', end };
   })();
@@ -83,30 +119,30 @@ export async function runSegment(run: Run, segment: Segment): Promise<SegmentEnd
   }
 }
 
-async function bodyEnd(
-  run: Run,
-  context: JobContext,
-  stop: AbortSignal,
-  recorder: Recorder,
-): Promise<NonNullable<StoredRun['end']>> {
-  let thrown: unknown;
-  let failed = false;
+type End = NonNullable<StoredRun['end']>;
+
+async function bodyEnd(run: Run, context: JobContext, stop: AbortSignal): Promise<End | { readonly thrown: unknown }> {
+  let came: End | { readonly thrown: unknown } = { outcome: 'completed' };
   try {
     await run(context);
   } catch (error) {
-    thrown = error;
-    failed = true;
+    came = { thrown: error };
   }
-  if (stop.aborted) {
-    const { why } = stop.reason as StopReason;
-    if (why === 'canceled') return { outcome: 'canceled' };
-    return {
-      outcome: 'failed',
-      failure: { kind: 'time_limit', reason: 'The job took longer than its type allows and was stopped.' },
-    };
-  }
-  if (!failed) return { outcome: 'completed' };
-  if (thrown instanceof StopReason && thrown.why === 'deadline') {
+  if (!stop.aborted) return came;
+  const { why } = stop.reason as StopReason;
+  if (why === 'canceled') return { outcome: 'canceled' };
+  return {
+    outcome: 'failed',
+    failure: { kind: 'time_limit', reason: 'The job took longer than its type allows and was stopped.' },
+  };
+}
+
+const isDeadline = (thrown: unknown) => thrown instanceof StopReason && thrown.why === 'deadline';
+
+const messageOf = (thrown: unknown) => (thrown instanceof Error ? thrown.message || thrown.name : String(thrown));
+
+function failureOf(thrown: unknown): End {
+  if (isDeadline(thrown)) {
     return {
       outcome: 'failed',
       failure: {
@@ -115,9 +151,39 @@ async function bodyEnd(
       },
     };
   }
-  const reason = thrown instanceof Error ? thrown.message || thrown.name : String(thrown);
-  recorder.log(`The job failed: ${reason}`);
-  return { outcome: 'failed', failure: { kind: 'runner_error', reason: reason.slice(0, 500) } };
+  return { outcome: 'failed', failure: { kind: 'runner_error', reason: messageOf(thrown).slice(0, 500) } };
+}
+
+interface Onward {
+  /** For the log. */
+  readonly said: string;
+  readonly next: { readonly attempt?: number; readonly interruptions: number };
+  readonly end: SegmentEnd;
+}
+
+/** How a resumable run goes on whose body threw; undefined when that ends the job. */
+function afterFailure(
+  { job: { attempt }, resume }: Segment,
+  interruptions: number,
+  thrown: unknown,
+): Onward | undefined {
+  if (!resume) return undefined;
+  // What the body waited for was given up for the deadline: another invocation has the time.
+  if (isDeadline(thrown)) {
+    if (interruptions >= maxInterruptions) return undefined;
+    return {
+      said: 'The invocation of the runner is over. The job goes on from its last checkpoint.',
+      next: { interruptions: interruptions + 1 },
+      end: { kind: 'continue' },
+    };
+  }
+  if (thrown instanceof FinalFailure || attempt > resume.retries) return undefined;
+  const seconds = retryWaitSeconds(attempt);
+  return {
+    said: `Attempt ${attempt} of ${resume.retries + 1} failed: ${messageOf(thrown)}\nThe job is tried again in ${seconds} s.`,
+    next: { attempt: attempt + 1, interruptions },
+    end: { kind: 'wait', seconds },
+  };
 }
 
 function makeContext(

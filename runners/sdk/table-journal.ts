@@ -4,7 +4,7 @@ import { commit, type Table } from '../../aws/dynamo.ts';
 import { findEnds } from '../../aws/reads.ts';
 import { Fault } from '../../core/errors.ts';
 import type { Ends, Run } from '../../core/job.ts';
-import { append, closeSegment, endRun, keys, outputKey, saveProgress, saveState } from '../../core/table.ts';
+import { append, closeSegment, endRun, keys, outputKey, saveProgress, saveState, writeOver } from '../../core/table.ts';
 import type { Item, Key, Write } from '../../core/writes.ts';
 import type { Journal } from './journal.ts';
 
@@ -17,14 +17,20 @@ export async function findLogEnd(
   return { log, records };
 }
 
-/** Writes a run's segment to the table and the bucket, each write under the run's token. Throws `Fault` when one is refused. */
+/**
+ * Writes a run's segment to the table and the bucket, each write under the run's token. Throws `Fault` when one is refused.
+ *
+ * @param stateVersion of the states that are saved; undefined = 1
+ */
 export function tableJournal(
   table: Table,
   bucket: Bucket,
   run: Pick<Run, 'id' | 'type' | 'token'>,
   segment: number,
+  stateVersion?: number,
 ): Journal {
   const { id, type, token } = run;
+  const version = stateVersion !== undefined && { stateVersion };
 
   /** Puts an item at the first free place from `n` on; a place may have been taken by a late write of a segment before. */
   async function appendAt(n: number, at: (n: number) => Key, what: Item, next: () => Promise<number>): Promise<number> {
@@ -74,19 +80,23 @@ export function tableJournal(
           ContentType: contentType,
         }),
       );
-      const written = await commit(
-        table,
-        append(keys.file(type, id, n), token, segment, { name, contentType, size: bytes.length }),
-      );
-      if (!written.done && !isSame(written.refused[0], { name, token })) {
-        throw new Fault('An output file of that number is there already.', { id, type, n });
-      }
+      const key = keys.file(type, id, n);
+      const what = { name, contentType, size: bytes.length };
+      const written = await commit(table, append(key, token, segment, what));
+      const there = written.done ? undefined : written.refused[0];
+      if (written.done || isSame(there, { ...what, token, segment })) return;
+      // From an earlier segment that broke off after it: this one goes on from the checkpoint before.
+      const earlier = Number(there?.['segment']);
+      const again = there?.['token'] === token && earlier < segment;
+      if (again && (await commit(table, writeOver(key, token, segment, earlier, what))).done) return;
+      throw new Fault('An output file of that number is there already.', { id, type, n });
     },
     progress: (progress) => inSegment(saveProgress(run, segment, progress), () => false),
-    state: (state) => inSegment(saveState(run, segment, state), (there) => there['state'] === state),
-    close: (state, ends, heedsCancel) =>
+    state: (checkpoint) =>
+      inSegment(saveState(run, segment, { ...checkpoint, ...version }), (there) => there['state'] === checkpoint.state),
+    close: (closing) =>
       inSegment(
-        closeSegment(run, segment, state, ends, heedsCancel),
+        closeSegment(run, segment, { ...closing, ...version }),
         (there) => there['segment'] === segment && there['open'] === false,
       ),
     end: (end, ends, progress) =>

@@ -132,6 +132,22 @@ test('a finisher that fails is tried again, and when it never succeeds the execu
   expect(lost.finishInputs).toHaveLength(11);
 });
 
+test('a finisher that says that the run goes on leads back to the runner, which forgets what broke it', async () => {
+  const killed = functionError('Runtime.ExitError', 'Runtime exited with error: signal: killed');
+
+  const { outcome, entered, runInputs, finishInputs } = await execute(
+    [killed, undefined],
+    [functionError('JobWait', '2|10'), undefined],
+  );
+
+  expect(outcome).toBe('SUCCEEDED');
+  expect(entered).toEqual(['Run', 'Finish', 'Read wait', 'Wait', 'Run', 'Finish']);
+  expect(JSON.parse(runInputs[1]?.Payload.last.Cause ?? '{}').errorMessage).toBe('2|10');
+  expect(runInputs[1]?.Payload).toMatchObject({ ...input, last: { Error: 'JobWait' } });
+  expect(finishInputs[0]?.Payload).toHaveProperty('error');
+  expect(finishInputs[1]?.Payload).not.toHaveProperty('error');
+});
+
 test('every task has a timeout, longer than its function may take', () => {
   expect(Run.TimeoutSeconds).toBeGreaterThan(900);
   expect(Finish.TimeoutSeconds).toBeGreaterThan(finisherTimeoutSeconds);

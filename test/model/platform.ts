@@ -147,7 +147,11 @@ export function runnerProcess(world: World, id: number): Process {
         continue;
       }
       if (seg < segments)
-        says('goes on in another segment', 'JobContinue', world.p.closeSegment(ref, seg, 's', ends, heeds));
+        says(
+          'goes on in another segment',
+          'JobContinue',
+          world.p.closeSegment(ref, seg, { state: 's', ends, heedsCancel: heeds }),
+        );
       says('ends', undefined, world.p.endRun(ref, seg, { outcome: 'completed' }, ends));
       const run = world.readRun(read, id);
       if (run?.cancelAt !== undefined) canceled();

@@ -165,7 +165,7 @@ describe('an end that is not certain', () => {
 describe('a run', () => {
   test('between two segments ends at once, and no other can begin', async () => {
     const world = await running();
-    await write(world.table, closeSegment(run, 1, '{}', noEnds));
+    await write(world.table, closeSegment(run, 1, { state: '{}', ends: noEnds }));
 
     await endRun(world.service, ref, undefined);
 
@@ -175,7 +175,7 @@ describe('a run', () => {
 
   test('whose next segment begins while it is ended is looked at again, and keeps its slot', async () => {
     const world = await running();
-    await write(world.table, closeSegment(run, 1, '{}', noEnds));
+    await write(world.table, closeSegment(run, 1, { state: '{}', ends: noEnds }));
     let begun = false;
     world.table.client.middlewareStack.add(
       (next, context) => async (args) => {
@@ -225,13 +225,13 @@ describe('a run', () => {
 
   test('that changes each time it is read is a fault, so that the state tries again', async () => {
     const world = await running();
-    await write(world.table, closeSegment(run, 1, '{}', noEnds));
+    await write(world.table, closeSegment(run, 1, { state: '{}', ends: noEnds }));
     let segment = 1;
     world.table.client.middlewareStack.add(
       (next, context) => async (args) => {
         if (context.commandName === TransactWriteItemsCommand.name) {
           await write(world.table, claimSegment(run, ++segment, 'c', world.now + minute));
-          await write(world.table, closeSegment(run, segment, '{}', noEnds));
+          await write(world.table, closeSegment(run, segment, { state: '{}', ends: noEnds }));
         }
         return next(args);
       },

@@ -2,9 +2,9 @@
 // Step Functions, "Handling errors in Step Functions workflows"; Lambda, "Runtime errors".
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { type Ending, isOver, judge, type Witness } from '../../core/ending.ts';
+import { type Ending, isOver, judge, resumption, segmentAfter, type Witness } from '../../core/ending.ts';
 import { type FailureKind, noEnds, type Run } from '../../core/job.ts';
-import { deadlineMarginMs, maxInvocationMs } from '../../core/limits.ts';
+import { deadlineMarginMs, maxInvocationMs, maxSegments } from '../../core/limits.ts';
 
 const now = 10_000_000;
 /** A run whose first segment is open and may go on for another minute. */
@@ -352,5 +352,75 @@ describe('a run is over', () => {
     ],
   ])('%s', (_, given, at, revokedAt, over) => {
     expect(isOver(given, at, revokedAt)).toBe(over);
+  });
+});
+
+describe('a resumable run', () => {
+  const resumable: Run = { ...run, segment: 4, resumable: true };
+  const killed: Witness = { error: 'Runtime.ExitError', cause: message('signal: killed'), segment: 4 };
+
+  test.each([
+    ['died', 'Runtime.ExitError'],
+    ['ran out of memory', 'Runtime.OutOfMemory'],
+    ['took too long', 'Sandbox.Timedout'],
+    ['threw past its harness', 'Fault'],
+  ])('whose process %s goes on with the next segment', (_, error) => {
+    expect(resumption(resumable, { error, segment: 4 }, now)).toMatchObject({ segment: 5, afterSeconds: 1 });
+  });
+
+  test('that was closed before its process died goes on with the next segment', () => {
+    expect(resumption({ ...resumable, open: false }, killed, now)).toMatchObject({ segment: 5 });
+  });
+
+  test('whose process died before the segment was claimed goes on with that segment', () => {
+    expect(resumption({ ...resumable, segment: 3, open: false }, killed, now)).toMatchObject({ segment: 4 });
+  });
+
+  test('waits longer each time, and ends when it broke off three times in a row', () => {
+    const seconds = [0, 1, 2, 3].map(
+      (interruptions) => resumption({ ...resumable, interruptions }, killed, now)?.afterSeconds,
+    );
+
+    expect(seconds).toEqual([1, 10, 60, undefined]);
+  });
+
+  test('says why it broke off', () => {
+    expect(resumption(resumable, killed, now)?.reason).toBe(
+      "The runner's process ended unexpectedly (Runtime.ExitError: signal: killed).",
+    );
+  });
+
+  test.each<[why: string, run: Partial<Run>, witness: Witness]>([
+    ['its type does not say so', { resumable: false }, killed],
+    ['it was canceled', { cancelAt: now }, killed],
+    ['it said its end', { end: { outcome: 'completed' } }, killed],
+    ['its time limit has passed', { limitAt: now }, killed],
+    ['it went on too often', { segment: maxSegments }, { ...killed, segment: maxSegments }],
+    ['it has gone on since', { segment: 5 }, killed],
+    ['nothing went wrong', {}, { segment: 4 }],
+    ['its runner cannot be invoked', { open: false }, { error: 'Lambda.AccessDeniedException', segment: 4 }],
+    ['its body may still run', {}, { error: 'States.Timeout', segment: 4 }],
+    ['its segment was claimed by another invocation', {}, { error: 'RunRefused', segment: 4 }],
+  ])('is ended when %s', (_, more, witness) => {
+    expect(resumption({ ...resumable, ...more }, witness, now)).toBeUndefined();
+  });
+
+  test('is not certain to have ended by what ended an earlier segment', () => {
+    expect(judge({ ...resumable, segment: 5 }, killed, now)).toMatchObject({ certain: false });
+  });
+
+  test('is revoked only where it stands, since it may go on meanwhile', () => {
+    expect(judge({ ...resumable, interruptions: 3 }, killed, now)).toMatchObject({ certain: true, revoke: 'seen' });
+  });
+});
+
+describe('the error that leads to a segment', () => {
+  test.each([
+    ['2', 2],
+    ['17|3600', 17],
+    ['0', undefined],
+    ['gone', undefined],
+  ])('with the message %s says segment %s', (errorMessage, segment) => {
+    expect(segmentAfter({ Error: 'JobContinue', Cause: JSON.stringify({ errorMessage }) })).toBe(segment);
   });
 });

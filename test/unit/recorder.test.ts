@@ -37,8 +37,8 @@ function memory(options: { readonly fail?: string; readonly takesMs?: number } =
     records: (n, created, modified) => note(`records ${n}: +${created.length} ~${modified.length}`, n + 1),
     file: (n, file) => note(`file ${n} ${file.name}`, undefined),
     progress: ({ done, total }) => note(`progress ${done}/${total}`, undefined),
-    state: (state) => note(`state ${state}`, undefined),
-    close: (state, ends) => note(`close ${state} ${JSON.stringify(ends)}`, undefined),
+    state: ({ state }) => note(`state ${state}`, undefined),
+    close: ({ state, ends }) => note(`close ${state} ${JSON.stringify(ends)}`, undefined),
     end: ({ outcome }, ends, progress) =>
       note(`end ${outcome} ${JSON.stringify(ends)}${progress ? ` ${progress.done}/${progress.total}` : ''}`, undefined),
   };
@@ -210,7 +210,7 @@ describe('progress', () => {
     recorder.progress({ done: 1, total: 3 });
     await recorder.flush();
     recorder.progress({ done: 2, total: 3 });
-    await recorder.close({ next: '{}' });
+    await recorder.close({ next: { state: '{}' } });
 
     expect(writes).toContain('progress 2/3');
   });
@@ -234,7 +234,7 @@ describe('writes', () => {
     const recorder = start(journal);
     recorder.log('a');
     recorder.record('created', '/subjects/1');
-    const state = recorder.state('{"n":1}');
+    const state = recorder.state({ state: '{"n":1}' });
     recorder.log('b');
     const file = recorder.file('a.csv', 'text/csv', new Uint8Array());
     await vi.advanceTimersByTimeAsync(10_000);
@@ -267,7 +267,7 @@ describe('writes', () => {
     recorder.record('created', '/subjects/1');
 
     await expect(recorder.flush()).rejects.toThrow('no log');
-    await expect(recorder.state('{}')).rejects.toThrow('no log');
+    await expect(recorder.state({ state: '{}' })).rejects.toThrow('no log');
     await expect(recorder.file('a', 'text/csv', new Uint8Array())).rejects.toThrow('no log');
     await expect(recorder.close({ end: { outcome: 'completed' } })).rejects.toThrow('no log');
     expect(writes).toEqual([]);
@@ -281,9 +281,9 @@ describe('writes', () => {
       recorder.record('created', '/subjects/1');
       recorder.progress({ done: 1, total: 1 });
       const work = async () => {
-        await recorder.state('{}');
+        await recorder.state({ state: '{}' });
         await recorder.file('a', 'text/csv', new Uint8Array());
-        await recorder.close(fail === 'end' ? { end: { outcome: 'completed' } } : { next: '{}' });
+        await recorder.close(fail === 'end' ? { end: { outcome: 'completed' } } : { next: { state: '{}' } });
       };
 
       await expect(work()).rejects.toThrow(`no ${fail}`);
@@ -298,7 +298,7 @@ describe('a recorder that is closed', () => {
     recorder.log('12345');
     recorder.record('created', '/subjects/1');
     await recorder.file('a.csv', 'text/csv', new Uint8Array());
-    await recorder.close({ next: '{"n":1}' });
+    await recorder.close({ next: { state: '{"n":1}' } });
 
     expect(writes.at(-1)).toBe('close {"n":1} {"log":6,"records":1,"files":1}');
   });
@@ -312,7 +312,7 @@ describe('a recorder that is closed', () => {
     recorder.record('created', '/subjects/1');
     recorder.progress({ done: 1, total: 1 });
     await recorder.file('late.csv', 'text/csv', new Uint8Array());
-    await recorder.state('{}');
+    await recorder.state({ state: '{}' });
     await vi.advanceTimersByTimeAsync(10_000);
 
     expect(writes).toEqual(['end completed {"log":0,"records":0,"files":0}']);

@@ -1,7 +1,7 @@
 // What plugin authors test their runners with.
 import { describe, expect, test } from 'vitest';
-import type { Run } from '../../runners/sdk/context.ts';
-import { runForTest } from '../../runners/sdk/testing.ts';
+import { FinalFailure, type Run } from '../../runners/sdk/context.ts';
+import { killAtEachCheckpoint, runForTest } from '../../runners/sdk/testing.ts';
 
 describe('runForTest', () => {
   test('gives what the job would have left behind', async () => {
@@ -25,6 +25,7 @@ describe('runForTest', () => {
       files: [{ name: 'a.csv', contentType: 'text/csv', bytes: new TextEncoder().encode('a;b') }],
       progress: { done: 1, total: 2, message: 'half' },
       segments: 1,
+      checkpoints: 0,
       waits: [],
     });
   });
@@ -133,5 +134,103 @@ describe('runForTest', () => {
   test('refuses what the service refuses', async () => {
     expect(await runForTest((ctx) => ctx.addFile('../a', 'x'))).toMatchObject({ outcome: 'failed', files: [] });
     expect(await runForTest(async (ctx) => ctx.recordCreated('resources/1'))).toMatchObject({ created: [] });
+  });
+});
+
+/** Makes three records and two files, each step behind a checkpoint. */
+const careful: Run = async (ctx) => {
+  let done = (ctx.resumed as number | undefined) ?? 0;
+  while (done < 3) {
+    ctx.log(`step ${done + 1}`);
+    ctx.recordCreated(`/repositories/2/resources/${done + 1}`);
+    if (done > 0) await ctx.addFile(`part-${done}.txt`, 'text');
+    done++;
+    await ctx.checkpoint(done);
+  }
+};
+
+describe('a run that is killed', () => {
+  test('when a checkpoint has been saved goes on behind it, and says so in its log', async () => {
+    const result = await runForTest(careful, { kill: { checkpoint: 2, saved: true } });
+
+    expect(result).toMatchObject({ outcome: 'completed', segments: 2, checkpoints: 3 });
+    expect(result.log).toBe(
+      'step 1\nstep 2\n' +
+        "The job was interrupted. The runner's process was killed.\nIt goes on from its last checkpoint.\nstep 3\n",
+    );
+    expect(result.created).toHaveLength(3);
+  });
+
+  test('just before a checkpoint does the step before it again, and its file is there once', async () => {
+    const result = await runForTest(careful, { kill: { checkpoint: 2, saved: false } });
+
+    expect(result.created).toEqual([1, 2, 2, 3].map((n) => `/repositories/2/resources/${n}`));
+    expect(result.files.map(({ name }) => name)).toEqual(['part-1.txt', 'part-2.txt']);
+  });
+
+  test('at each of its checkpoints in turn leaves the same files behind', async () => {
+    const results = await killAtEachCheckpoint(careful);
+
+    expect(results).toHaveLength(1 + 2 * 3);
+    for (const { outcome, files } of results) {
+      expect(outcome).toBe('completed');
+      expect(files.map(({ name }) => name)).toEqual(['part-1.txt', 'part-2.txt']);
+    }
+  });
+});
+
+describe('a run whose type has retries', () => {
+  test('tries again from its last checkpoint, after ten seconds and then longer', async () => {
+    const seen: unknown[] = [];
+    const result = await runForTest(
+      async (ctx) => {
+        seen.push([ctx.job.attempt, ctx.resumed]);
+        if (ctx.resumed === undefined) await ctx.checkpoint({ half: true });
+        if (ctx.job.attempt < 3) throw new Error('The other system is busy.');
+      },
+      { retries: 2 },
+    );
+
+    expect(result).toMatchObject({ outcome: 'completed', waits: [10, 40], segments: 3 });
+    expect(seen).toEqual([
+      [1, undefined],
+      [2, { half: true }],
+      [3, { half: true }],
+    ]);
+    expect(result.log).toContain('Attempt 1 of 3 failed: The other system is busy.\nThe job is tried again in 10 s.\n');
+  });
+
+  test('fails with the last reason when they are used up', async () => {
+    let tries = 0;
+    const result = await runForTest(
+      async () => {
+        throw new Error(`No answer, ${++tries}.`);
+      },
+      { retries: 1 },
+    );
+
+    expect(result).toMatchObject({ outcome: 'failed', reason: 'No answer, 2.', waits: [10] });
+  });
+
+  test('fails at once for what another attempt cannot mend', async () => {
+    const result = await runForTest(
+      async () => {
+        throw new FinalFailure('The file is no finding aid.');
+      },
+      { retries: 5 },
+    );
+
+    expect(result).toMatchObject({ outcome: 'failed', reason: 'The file is no finding aid.', waits: [] });
+  });
+
+  test('is not tried again when it was canceled', async () => {
+    const result = await runForTest(
+      async (ctx) => {
+        ctx.signal.throwIfAborted();
+      },
+      { retries: 5, cancel: 'at once' },
+    );
+
+    expect(result).toMatchObject({ outcome: 'canceled', waits: [] });
   });
 });

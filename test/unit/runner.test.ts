@@ -7,9 +7,19 @@ import { PutObjectCommand } from '@aws-sdk/client-s3';
 import type { Context } from 'aws-lambda';
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import { readFiles, readLog, readRecords } from '../../aws/reads.ts';
-import type { RunningJob } from '../../core/job.ts';
+import { noEnds, type RunningJob } from '../../core/job.ts';
 import { maxSegments } from '../../core/limits.ts';
-import { claimSegment, closeSegment, create, inputKey, keys, requestCancel, revoke, settle } from '../../core/table.ts';
+import {
+  claimSegment,
+  closeSegment,
+  create,
+  inputKey,
+  interrupt,
+  keys,
+  requestCancel,
+  revoke,
+  settle,
+} from '../../core/table.ts';
 import type { Run } from '../../runners/sdk/context.ts';
 import { type Invocation, runner } from '../../runners/sdk/run.ts';
 import {
@@ -298,13 +308,139 @@ describe('a segment', () => {
   test('writes its log behind what a late write of the segment before left', async () => {
     const world = await claimed();
     await write(world.table, claimSegment(run, 1, 'c', Date.now()));
-    await write(world.table, closeSegment(run, 1, '1', { log: 0, files: 0, records: 0 }));
+    await write(world.table, closeSegment(run, 1, { state: '1', ends: { log: 0, files: 0, records: 0 } }));
     const late = { v: 1, token: 't1', segment: 1, bytes: new TextEncoder().encode('late\n'), size: 5 };
     await write(world.table, { op: 'put', key: keys.log(type, 1, 0), item: late, when: [] });
 
     await world.invoke(async (ctx) => ctx.log('next'), '2');
 
     expect(Buffer.from(await readLog(world.table, await world.job(1), 0, 100)).toString()).toBe('late\nnext\n');
+  });
+});
+
+describe('a segment after one that broke off', () => {
+  const resumable = { type: { ...concurrent, resumable: true, retries: 1 } };
+  /** The first segment adds a file, saves a checkpoint, adds another file and dies. */
+  async function broken(name: string): Promise<Started> {
+    const world = await claimed({}, resumable);
+    const dies: Run = async (ctx) => {
+      await ctx.addFile('first.txt', 'first');
+      await ctx.checkpoint({ half: true });
+      await ctx.addFile(name, 'longer than the next one');
+      await new Promise(() => {});
+    };
+    void world.invoke(dies);
+    await expect.poll(() => world.item(keys.file(type, 1, 1))).toBeDefined();
+    const stood = await world.run(type, 1);
+    await write(world.table, interrupt({ ...run, segment: 1, open: true, ...stood }, 'It was killed.', 1));
+    return world;
+  }
+
+  test.each(['second.txt', 'other.txt'])(
+    'has the last checkpoint and one log, and writes over the file %s that came after it',
+    async (name) => {
+      const world = await broken(name);
+      let resumed: unknown;
+
+      await world.invoke(async (ctx) => {
+        resumed = ctx.resumed;
+        await ctx.addFile('second.txt', 'short');
+      }, '2|1');
+
+      expect(resumed).toEqual({ half: true });
+      const ended = await world.run(type, 1);
+      expect(ended).toMatchObject({ end: { outcome: 'completed' }, ends: { files: 2 } });
+      await write(world.table, settle(run, { outcome: 'completed', ends: ended?.ends ?? noEnds }, world.now));
+      const job = await world.job(1);
+      expect(Buffer.from(await readLog(world.table, job, 0, 1_000)).toString()).toBe(
+        'The job was interrupted. It was killed.\nIt goes on from its last checkpoint.\n',
+      );
+      expect((await readFiles(world.table, job)).map((file) => [file.name, file.size])).toEqual([
+        ['first.txt', 5],
+        ['second.txt', 5],
+      ]);
+    },
+  );
+
+  test('forgets the interruption with a checkpoint that is new, and not with one that repeats', async () => {
+    const world = await broken('second.txt');
+
+    void world.invoke(async (ctx) => {
+      await ctx.checkpoint({ half: true });
+      ctx.progress(1, 3);
+      await ctx.addFile('again.txt', '');
+      await new Promise(() => {});
+    }, '2|1');
+    await expect.poll(() => world.item(keys.file(type, 1, 1))).toMatchObject({ name: 'again.txt' });
+    const stood = await world.run(type, 1);
+    expect(stood).toMatchObject({ segment: 2, interruptions: 1 });
+    await write(world.table, interrupt({ ...run, segment: 2, open: true, ...stood }, 'It was killed.', 2));
+    await world.invoke(async (ctx) => ctx.checkpoint({ half: false }), '3|10');
+
+    expect(await world.run(type, 1)).not.toHaveProperty('interruptions');
+  });
+
+  test('that throws waits for another attempt, with the state as it was saved', async () => {
+    const world = await broken('second.txt');
+
+    await expect(
+      world.invoke(async () => {
+        throw new Error('busy');
+      }, '2|1'),
+    ).rejects.toMatchObject({ name: 'JobWait', message: '3|10' });
+
+    expect(await world.run(type, 1)).toMatchObject({ open: false, attempt: 2, state: '{"half":true}' });
+    await world.invoke(async () => {
+      throw new Error('busy');
+    }, '3|10');
+    expect(await world.run(type, 1)).toMatchObject({ end: { outcome: 'failed', failure: { reason: 'busy' } } });
+  });
+
+  test('that gives up for the end of its invocation goes on in the next', async () => {
+    const world = await broken('second.txt');
+
+    await expect(
+      world.invoke(
+        async (ctx) => {
+          await new Promise((resolve) => ctx.signal.addEventListener('abort', resolve));
+          ctx.signal.throwIfAborted();
+        },
+        '2|1',
+        50,
+      ),
+    ).rejects.toMatchObject({ name: 'JobContinue', message: '3' });
+    expect(await world.run(type, 1)).toMatchObject({ open: false, interruptions: 2, state: '{"half":true}' });
+  });
+});
+
+describe('a checkpoint', () => {
+  const saved = (version?: number) =>
+    runner(async (ctx) => ctx.checkpoint({ n: 1 }), version ? { checkpointVersion: version } : {});
+
+  test('of another version than the runner reads fails the job, and says both', async () => {
+    const world = await claimed();
+    await expect(saved()(invocation('1'), context(0))).rejects.toMatchObject({ name: 'JobContinue' });
+
+    await saved(2)(invocation('2'), context());
+
+    expect(await world.run(type, 1)).toMatchObject({
+      end: {
+        outcome: 'failed',
+        failure: {
+          kind: 'protocol',
+          reason: "The job's last checkpoint has version 1, and the runner that is to go on reads version 2.",
+        },
+      },
+    });
+  });
+
+  test('of the same version is gone on from', async () => {
+    const world = await claimed();
+    await expect(saved(2)(invocation('1'), context(0))).rejects.toMatchObject({ name: 'JobContinue' });
+
+    await saved(2)(invocation('2'), context());
+
+    expect(await world.run(type, 1)).toMatchObject({ end: { outcome: 'completed' }, stateVersion: 2 });
   });
 });
 

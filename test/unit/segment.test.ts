@@ -34,10 +34,10 @@ function harness(more: Partial<Segment> = {}) {
       written.files.push(`${name} ${contentType} ${bytes.length}`);
     },
     async progress() {},
-    async state(state) {
+    async state({ state = '' }) {
       written.state = state;
     },
-    async close(state) {
+    async close({ state = '' }) {
       written.closed = state;
     },
     async end(end) {

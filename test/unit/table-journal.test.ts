@@ -144,8 +144,8 @@ describe('a file', () => {
 type Journal = ReturnType<typeof tableJournal>;
 const writes: readonly [name: string, write: (journal: Journal) => Promise<void>][] = [
   ['progress', (journal) => journal.progress({ done: 1, total: 2 })],
-  ['a checkpoint', (journal) => journal.state('{"n":1}')],
-  ['the end of a segment', (journal) => journal.close('{"n":1}', noEnds)],
+  ['a checkpoint', (journal) => journal.state({ state: '{"n":1}', ends: noEnds })],
+  ['the end of a segment', (journal) => journal.close({ state: '{"n":1}', ends: noEnds })],
   ['the end', (journal) => journal.end({ outcome: 'completed' }, noEnds, { done: 2, total: 2 })],
 ];
 

@@ -71,7 +71,7 @@ function stateOf(name: State): Items {
       break;
     case 'between segments':
       open();
-      done(items, commands.closeSegment(run, 1, '{}', noEnds));
+      done(items, commands.closeSegment(run, 1, { state: '{}', ends: noEnds }));
       break;
     case 'asked to stop':
       open();
@@ -138,8 +138,10 @@ const events: Readonly<Record<string, (items: Items) => Transaction | Write>> = 
   'progress in segment 1': () => commands.saveProgress(run, 1, { done: 1, total: 2 }),
   'progress in segment 2': () => commands.saveProgress(run, 2, { done: 1, total: 2 }),
   'progress, old token': () => commands.saveProgress({ ...run, token: 'old' }, 1, { done: 1, total: 2 }),
-  'checkpoint in segment 1': () => commands.saveState(run, 1, '{}'),
-  'close segment 1': () => commands.closeSegment(run, 1, '{}', noEnds),
+  'checkpoint in segment 1': () => commands.saveState(run, 1, { state: '{}', ends: noEnds }),
+  'close segment 1': () => commands.closeSegment(run, 1, { state: '{}', ends: noEnds }),
+  'interrupt segment 1': () => commands.interrupt({ ...run, segment: 1, open: true }, 'Killed.', 1),
+  'interrupt between segments': () => commands.interrupt({ ...run, segment: 1, open: false }, 'Killed.', 1),
   'say the end in segment 1': () => commands.endRun(run, 1, { outcome: 'completed' }, noEnds),
   settle: () => commands.settle(run, { outcome: 'completed', ends: noEnds }, 60),
   'settle, old token': () => commands.settle({ id, token: 'old' }, { outcome: 'completed', ends: noEnds }, 60),
@@ -174,6 +176,8 @@ describe('a command is accepted in these states:', () => {
     ['progress, old token', /*     */ no_, no_, no_, no_, no_, no_, no_, no_, no_, no_],
     ['checkpoint in segment 1', /* */ no_, no_, no_, no_, yes, no_, yes, no_, no_, no_],
     ['close segment 1', /*         */ no_, no_, no_, no_, yes, no_, yes, no_, no_, no_],
+    ['interrupt segment 1', /*     */ no_, no_, no_, no_, yes, no_, no_, no_, no_, no_],
+    ['interrupt between segments', no_, no_, no_, no_, no_, yes, no_, no_, no_, no_],
     ['say the end in segment 1', /**/ no_, no_, no_, no_, yes, no_, yes, no_, no_, no_],
     ['settle', /*                  */ no_, no_, no_, yes, yes, yes, yes, yes, no_, no_],
     ['settle, old token', /*       */ no_, no_, no_, no_, no_, no_, no_, no_, no_, no_],
@@ -201,7 +205,7 @@ describe('a command is accepted in these states:', () => {
   });
 
   test('each command has a row', () => {
-    expect(Object.keys(events)).toHaveLength(24);
+    expect(Object.keys(events)).toHaveLength(26);
   });
 });
 
@@ -329,7 +333,7 @@ describe('what a command leaves behind:', () => {
     const before = runIn(items);
     const progress = { done: 1, total: 2, message: 'half' };
     done(items, commands.saveProgress(run, 1, progress));
-    done(items, commands.saveState(run, 1, '{"at":1}'));
+    done(items, commands.saveState(run, 1, { state: '{"at":1}', ends: noEnds }));
 
     expect(runIn(items)).toEqual({ ...before, progress, state: '{"at":1}' });
   });
@@ -337,7 +341,7 @@ describe('what a command leaves behind:', () => {
   test('a segment that is over leaves its state and ends to the next', () => {
     const items = stateOf('in segment 1');
     const ends = { log: 100, files: 2, records: 3 };
-    done(items, commands.closeSegment(run, 1, '{"at":2}', ends));
+    done(items, commands.closeSegment(run, 1, { state: '{"at":2}', ends }));
 
     expect(runIn(items)).toMatchObject({ open: false, segment: 1, state: '{"at":2}', ends });
     expect(runIn(items)).not.toHaveProperty('heedsCancel');
@@ -345,11 +349,11 @@ describe('what a command leaves behind:', () => {
 
   test('a run says between two segments that the next one will heed a cancel, and no longer than that', () => {
     const items = stateOf('in segment 1');
-    done(items, commands.closeSegment(run, 1, '{}', noEnds, true));
+    done(items, commands.closeSegment(run, 1, { state: '{}', ends: noEnds, heedsCancel: true }));
     expect(runIn(items)).toMatchObject({ heedsCancel: true });
 
     done(items, commands.claimSegment(run, 2, 'c2', 200));
-    done(items, commands.closeSegment(run, 2, '{}', noEnds));
+    done(items, commands.closeSegment(run, 2, { state: '{}', ends: noEnds }));
     expect(runIn(items)).not.toHaveProperty('heedsCancel');
   });
 
