@@ -35,7 +35,8 @@ export const sessionEnv = {
   ...oidc,
   ARCHIVESSPACE_SECRET_ARN: 'string',
 } as const satisfies EnvSpec;
-export const registerEnv = { ...table } as const satisfies EnvSpec;
+/** STACK_ID is the service's own: by it a registration of another stack is told. */
+export const registerEnv = { ...table, STACK_ID: 'string' } as const satisfies EnvSpec;
 
 /** Reads a function's environment. Throws, naming the variable, when one is missing or not a whole number. */
 export function readEnv<S extends EnvSpec>(

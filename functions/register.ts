@@ -3,10 +3,18 @@ import { openTable } from '../aws/clients.ts';
 import { openLambda } from '../aws/versions.ts';
 import { internal, log } from './bundle.ts';
 import { readEnv, registerEnv } from './env.ts';
-import { registerTypes, retireTypes, type TypeRegistration, writeLimit } from './registration.ts';
+import {
+  type Registrar,
+  registerTypes,
+  registrarOf,
+  retireTypes,
+  type TypeRegistration,
+  writeLimit,
+} from './registration.ts';
 import { registeredRunners, tidyVersions } from './versions.ts';
 
-const table = openTable(readEnv(registerEnv).TABLE);
+const env = readEnv(registerEnv);
+const table = openTable(env.TABLE);
 const lambda = openLambda();
 
 /** CloudFormation refuses an answer above 4,096 bytes. */
@@ -34,22 +42,28 @@ export const handler = internal(async (event: CloudFormationCustomResourceEvent)
 /** An owner's types are one resource: with another owner they are another one, and the old one's are retired. */
 function physicalIdOf(event: CloudFormationCustomResourceEvent): string {
   if (event.RequestType === 'Delete') return event.PhysicalResourceId;
-  return event.ResourceType === 'Custom::JobTypes' ? `types:${event.ResourceProperties['Owner']}` : 'settings';
+  return event.ResourceType === 'Custom::JobTypes' ? `types:${senderOf(event).owner}` : 'settings';
 }
+
+const senderOf = (event: CloudFormationCustomResourceEvent): Registrar =>
+  registrarOf(event.StackId, env.STACK_ID, String(event.ResourceProperties['Owner']));
 
 async function write(event: CloudFormationCustomResourceEvent): Promise<void> {
   const { RequestType, ResourceType, ResourceProperties: given } = event;
   switch (ResourceType) {
     case 'Custom::JobThreadCount':
+      if (senderOf(event).stack !== undefined)
+        throw new Error("Only the service's own stack sets how many jobs run at once: its setting job_thread_count.");
       // The table outlives the stack, and so do its settings.
       if (RequestType !== 'Delete') await writeLimit(table, Number(given['Limit']));
       return;
     case 'Custom::JobTypes': {
-      const owner = String(given['Owner']);
+      const sender = senderOf(event);
       const now = Date.now();
-      if (RequestType === 'Delete') return retireTypes(table, owner, [], now);
+      if (RequestType === 'Delete') return retireTypes(table, sender.owner, [], now);
       const types = (given['Types'] as readonly string[]).map((text) => JSON.parse(text) as TypeRegistration);
-      return registerTypes(table, { owner, runner: String(given['Runner']), types }, now);
+      const elsewhere = (given['Elsewhere'] ?? []) as readonly string[];
+      return registerTypes(table, { ...sender, runner: String(given['Runner']), types }, now, elsewhere);
     }
     default:
       throw new Error(`The register function does not know resources of type ${ResourceType}.`);

@@ -88,20 +88,27 @@ export const tidying = (functionArn: string) => [
   allow(['lambda:DeleteFunction'], [`${functionArn}:*`]),
 ];
 
-/** Registers a runner's types at each deploy that changes them, and retires them when the runner goes. */
+/**
+ * Registers a runner's types at each deploy that changes them, and retires them when the runner goes.
+ *
+ * @param elsewhere the types of the stack's other runners: one that moves to another runner in a deploy is not retired
+ *   on the way, which would fail the jobs that wait
+ */
 export function registerTypes(
   scope: Construct,
   runner: Runner,
   { versionArn }: RunnerFunction,
-  register: IFunction,
+  registerArn: string,
+  elsewhere: readonly string[] = [],
 ): CustomResource {
   return new CustomResource(scope, `Types${nameOf(runner)}`, {
     resourceType: 'Custom::JobTypes',
-    serviceToken: register.functionArn,
+    serviceToken: registerArn,
     serviceTimeout: registrationTimeout,
     properties: {
       Owner: runner.folder,
       Runner: versionArn,
+      ...(elsewhere.length > 0 && { Elsewhere: elsewhere }),
       // As text: CloudFormation would make strings of the numbers and booleans in a schema.
       Types: runner.types.map((type) =>
         JSON.stringify({

@@ -253,7 +253,7 @@ class JobsStack extends Stack {
       file: 'register.ts',
       description: 'Writes settings and job types into the table at deploy',
       spec: env.registerEnv,
-      environment: { TABLE: table.tableName },
+      environment: { TABLE: table.tableName, STACK_ID: this.stackId },
       timeoutSeconds: 60,
       statements: [
         allowItems([...readActions, ...writeActions], table.tableArn, ['TYPES', 'BOARD']),
@@ -278,7 +278,10 @@ class JobsStack extends Stack {
         logRetentionDays,
       });
       for (const statement of tidying(made.lambda.functionArn)) register.addToRolePolicy(statement);
-      registerTypes(this, runner, made, register).node.addDependency(limit);
+      const elsewhere = runners
+        .filter((other) => other !== runner)
+        .flatMap(({ types }) => types.map(({ type }) => type));
+      registerTypes(this, runner, made, register.functionArn, elsewhere).node.addDependency(limit);
       return made.lambda;
     });
 

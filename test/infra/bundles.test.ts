@@ -51,7 +51,7 @@ test.each([
   ['functions/dispatcher.ts', { TABLE: 'jobs', STATE_MACHINE_ARN: machine }],
   ['functions/api/create.ts', { TABLE: 'jobs', BUCKET: 'files', ...signIn, QUEUE_URL: 'q', LANES: '2' }],
   ['functions/api/sign-in.ts', { TABLE: 'jobs', ...signIn }],
-  ['functions/register.ts', { TABLE: 'jobs' }],
+  ['functions/register.ts', { TABLE: 'jobs', STACK_ID: 'stack' }],
   ['runners/import_job/runner.ts', {}],
   ['runners/archivesspace/runner.ts', {}],
 ])('the bundle of %s is complete', (file, environment) => {

@@ -47,6 +47,7 @@ beforeAll(async () => {
   vi.stubEnv('AWS_SECRET_ACCESS_KEY', 'local');
   vi.stubEnv('POWERTOOLS_LOG_LEVEL', 'SILENT');
   vi.stubEnv('TABLE', 'jobs');
+  vi.stubEnv('STACK_ID', stackId('background-jobs-prod'));
   client = new DynamoDBClient({});
   await client.send(
     new CreateTableCommand({
@@ -91,11 +92,13 @@ const aType = (type: string, more: Partial<TypeRegistration> = {}): TypeRegistra
   ...more,
 });
 
+const stackId = (name: string, uuid = '51af3dc0-da77-11e4-872e-1234567db123') =>
+  `arn:aws:cloudformation:eu-west-1:123456789012:stack/${name}/${uuid}`;
 const context = { getRemainingTimeInMillis: () => 60_000, functionName: 'register' } as Context;
 const request = {
   ServiceToken: 'arn',
   ResponseURL: '',
-  StackId: 'stack',
+  StackId: stackId('background-jobs-prod'),
   RequestId: 'request-1',
   LogicalResourceId: 'L',
 };
@@ -106,9 +109,11 @@ async function send(
   RequestType: 'Create' | 'Update' | 'Delete',
   properties: Record<string, unknown>,
   physicalId = 'known',
+  StackId = request.StackId,
 ): Promise<Answer> {
   const event = {
     ...request,
+    StackId,
     ResponseURL: responseUrl,
     ResourceType,
     RequestType,
@@ -192,29 +197,120 @@ test('an update changes types, adds new ones and retires those that are no longe
   expect(types[stays]?.retired).toBeUndefined();
 });
 
-test('a type that another owner registered is refused by both names, and nothing of the request is written', async () => {
-  const [mine, theirs] = [typeName('mine'), typeName('theirs')];
-  await sendTypes('Create', owner('first'), [aType(theirs, { version: 'first' })]);
+test("a type that moves to another folder of the stack is the new one's, and the old one's delete takes nothing", async () => {
+  const moves = typeName('moves');
+  await sendTypes('Create', owner('old'), [aType(moves, { version: 'old' })]);
 
-  const answer = await sendTypes('Create', owner('second'), [aType(mine), aType(theirs, { version: 'second' })]);
+  expect(await sendTypes('Create', owner('new'), [aType(moves, { version: 'new' })])).toMatchObject({
+    Status: 'SUCCESS',
+  });
+  expect(await sendTypes('Delete', owner('old'), [aType(moves)])).toMatchObject({ Status: 'SUCCESS' });
 
-  expect(answer.Status).toBe('FAILED');
-  expect(answer.Reason).toContain(
-    `Job type ${theirs} of ${owner('second')} is registered by ${owner('first')} already.`,
-  );
-  expect(await readType(table, theirs)).toMatchObject({ owner: owner('first'), version: 'first' });
-  expect(await readType(table, mine)).toBeUndefined();
+  expect(await readType(table, moves)).toMatchObject({ owner: owner('new'), version: 'new' });
+  expect((await readBoard(table)).settings.types[moves]?.retired).toBeUndefined();
 });
 
-test('the delete that CloudFormation sends after a refused create takes nothing from the other owner', async () => {
-  const theirs = typeName('theirs');
-  await sendTypes('Create', owner('first'), [aType(theirs)]);
-  await sendTypes('Create', owner('second'), [aType(theirs)]);
+test('a type that another folder of the stack is about to register is not retired meanwhile', async () => {
+  const moves = typeName('moves');
+  await sendTypes('Create', owner('old'), [aType(moves), aType(typeName('goes'))]);
 
-  expect(await sendTypes('Delete', owner('second'), [aType(theirs)])).toMatchObject({ Status: 'SUCCESS' });
+  await send('Custom::JobTypes', 'Update', { Owner: owner('old'), Runner: 'arn', Types: [], Elsewhere: [moves] });
 
-  expect(await readType(table, theirs)).toMatchObject({ owner: owner('first') });
-  expect((await readBoard(table)).settings.types[theirs]?.retired).toBeUndefined();
+  expect((await readBoard(table)).settings.types[moves]?.retired).toBeUndefined();
+  expect((await readBoard(table)).settings.types[typeName('goes')]?.retired).toBeGreaterThan(0);
+});
+
+describe('a stack of its own', () => {
+  const sendFrom = (stack: string, kind: 'Create' | 'Update' | 'Delete', Owner: string, types: TypeRegistration[]) =>
+    send(
+      'Custom::JobTypes',
+      kind,
+      { Owner, Runner: 'arn:runner', Types: types.map((type) => JSON.stringify(type)) },
+      'known',
+      stack,
+    );
+
+  test('registers under its own name, whatever it says, and again when it was made anew', async () => {
+    const type = typeName('words');
+    const answer = await sendFrom(stackId('words'), 'Create', 'plugins/jobs_example', [aType(type)]);
+
+    expect(answer).toMatchObject({ Status: 'SUCCESS', PhysicalResourceId: 'types:stack words: plugins/jobs_example' });
+    expect(await readType(table, type)).toMatchObject({
+      owner: 'stack words: plugins/jobs_example',
+      stack: 'arn:aws:cloudformation:eu-west-1:123456789012:stack/words',
+    });
+    expect(await sendFrom(stackId('words', 'another'), 'Create', 'runner', [aType(type)])).toMatchObject({
+      Status: 'SUCCESS',
+    });
+  });
+
+  test("is refused a type of the service's stack, by both names and with what to do, and nothing is written", async () => {
+    const [mine, theirs] = [typeName('mine'), typeName('theirs')];
+    await sendTypes('Create', owner('first'), [aType(theirs, { version: 'first' })]);
+
+    const answer = await sendFrom(stackId('words'), 'Create', 'runner', [aType(mine), aType(theirs)]);
+
+    expect(answer).toMatchObject({
+      Status: 'FAILED',
+      Reason:
+        `Job type ${theirs} of stack words: runner is registered already by ${owner('first')} of the service's own ` +
+        "stack. Give one of them another name, or take it out of that stack's setting `plugins` and deploy that first.",
+    });
+    expect(await readType(table, theirs)).toMatchObject({ owner: owner('first'), version: 'first' });
+    expect(await readType(table, mine)).toBeUndefined();
+  });
+
+  test("is refused a type of a third stack, and so is the service's own", async () => {
+    const type = typeName('words');
+    await sendFrom(stackId('words'), 'Create', 'runner', [aType(type)]);
+
+    const other = await sendFrom(stackId('numbers'), 'Create', 'runner', [aType(type)]);
+    const service = await sendTypes('Create', owner('late'), [aType(type)]);
+
+    expect(other.Reason).toBe(
+      `Job type ${type} of stack numbers: runner is registered already by stack words: runner in another stack. ` +
+        'Give one of them another name, or remove it there first (cdk destroy words).',
+    );
+    expect(service.Reason).toContain(
+      `Job type ${type} of ${owner('late')} is registered already by stack words: runner`,
+    );
+  });
+
+  test('deletes only what is its own, also after a refused create', async () => {
+    const [theirs, ours] = [typeName('theirs'), typeName('ours')];
+    await sendTypes('Create', 'runner', [aType(theirs)]);
+    await sendFrom(stackId('words'), 'Create', 'runner', [aType(ours)]);
+    await sendFrom(stackId('numbers'), 'Create', 'runner', [aType(theirs), aType(ours)]);
+
+    await sendFrom(stackId('numbers'), 'Delete', 'runner', [aType(theirs), aType(ours)]);
+    expect((await readTypes(table)).map(({ type }) => type)).toEqual(expect.arrayContaining([theirs, ours]));
+    await sendFrom(stackId('words'), 'Delete', 'runner', [aType(ours)]);
+
+    expect(await readType(table, theirs)).toBeDefined();
+    expect(await readType(table, ours)).toBeUndefined();
+  });
+
+  test('takes over nothing of a type that was registered before stacks were written down', async () => {
+    const old = typeName('old');
+    await sendTypes('Create', owner('before'), [aType(old)]);
+    expect(await readType(table, old)).not.toHaveProperty('stack');
+
+    expect((await sendFrom(stackId('words'), 'Create', owner('before'), [aType(old)])).Status).toBe('FAILED');
+  });
+
+  test('does not set how many jobs run at once', async () => {
+    const answer = await send('Custom::JobThreadCount', 'Update', { Limit: '99' }, 'settings', stackId('words'));
+
+    expect(answer).toMatchObject({ Status: 'FAILED', Reason: expect.stringContaining("Only the service's own stack") });
+  });
+
+  test.each(['a.b', '', 'x'.repeat(65), 'a b'])('cannot register a type called %j', async (name) => {
+    const answer = await sendFrom(stackId('words'), 'Create', 'runner', [aType(name)]);
+
+    expect(answer.Reason).toBe(
+      `${JSON.stringify(name)} is no name of a job type: letters, digits, _ and -, at most 64 of them.`,
+    );
+  });
 });
 
 test('deleting an owner retires its types, and they can be registered again, by anybody', async () => {

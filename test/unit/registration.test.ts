@@ -101,14 +101,37 @@ describe('a registration', () => {
     expect((await readTypes(table)).map(({ type }) => type)).toEqual(['a_job', 'b_job']);
   });
 
-  test('of a type that another owner has is refused, naming both, before anything is written', async () => {
+  test('of a type that another stack has is refused, naming both, before anything is written', async () => {
     const table = await deployed();
-    const both = of('plugins/b', { ...aJob, type: 'b_job' }, aJob);
+    const both = { ...of('stack b: runner', { ...aJob, type: 'b_job' }, aJob), stack: 'arn:stack/b' };
 
     await expect(registerTypes(table, both, 9)).rejects.toThrow(
-      'Job type a_job of plugins/b is registered by plugins/a already. Rename one of them, or remove plugins/a first.',
+      "Job type a_job of stack b: runner is registered already by plugins/a of the service's own stack.",
     );
     expect((await readTypes(table)).map(({ type, owner }) => `${type} ${owner}`)).toEqual(['a_job plugins/a']);
+  });
+
+  test('of a type that changes hands in the same moment is made all the same', async () => {
+    const table = await deployed();
+    const interfered = new Proxy(table.client, {
+      get(client, name) {
+        if (name !== 'send') return Reflect.get(client, name);
+        return async (command: { input: { TransactItems?: unknown } }) => {
+          // Once, between the read and the write: the old owner's own registration retires the type.
+          if (command.input.TransactItems && !retired) {
+            retired = true;
+            await retireTypes(table, 'plugins/a', [], 8);
+          }
+          return client.send(command as never);
+        };
+      },
+    });
+    let retired = false;
+
+    await registerTypes({ ...table, client: interfered }, of('plugins/b', aJob), 9);
+
+    expect((await readTypes(table)).map(({ type, owner }) => `${type} ${owner}`)).toEqual(['a_job plugins/b']);
+    expect(retired).toBe(true);
   });
 
   test('of a schema that is none is refused with what is wrong about it', async () => {
