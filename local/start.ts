@@ -15,7 +15,7 @@ const { values } = parseArgs({
   },
 });
 if (values.help) {
-  console.log(`npm start                       the service with the example plugin, state kept in .local/
+  console.log(`npm start                       the service with the example plugins, state kept in .local/
 npm start -- --fresh            forget what was kept
 npm start -- --state <folder>   keep the state there
 npm start -- --plugin <path>    another plugin's folder as well
@@ -45,7 +45,7 @@ const stateDir = resolve(values.state);
 if (values.fresh) rmSync(stateDir, { recursive: true, force: true });
 const starting = startService({
   jobThreadCount,
-  plugins: ['jobs_example', ...values.plugin],
+  plugins: ['jobs_example', 'csv_check', ...values.plugin],
   port,
   portMayMove: process.env['PORT'] === undefined,
   stateDir,
