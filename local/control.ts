@@ -6,6 +6,7 @@ import { type LoopbackServer, listenOnLoopback, readBody } from './loopback.ts';
 export interface ServiceRequest {
   readonly method: string;
   readonly path: string;
+  readonly query: URLSearchParams;
   /** Lower-cased names. */
   readonly headers: Readonly<Record<string, string | undefined>>;
   readonly body: Buffer;
@@ -31,9 +32,11 @@ export function startControlServer(services: readonly Service[]): Promise<Loopba
 
 async function read(incoming: IncomingMessage): Promise<ServiceRequest> {
   const headers = Object.entries(incoming.headers).map(([name, value]) => [name, value?.toString()]);
+  const { pathname, searchParams } = new URL(incoming.url ?? '/', 'http://localhost');
   return {
     method: incoming.method ?? 'GET',
-    path: new URL(incoming.url ?? '/', 'http://localhost').pathname,
+    path: pathname,
+    query: searchParams,
     headers: Object.fromEntries(headers),
     body: await readBody(incoming),
   };

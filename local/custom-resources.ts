@@ -5,6 +5,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import type { Service } from './control.ts';
 import type { InvokeOutcome } from './lambda/lambdas.ts';
 import type { Database } from './sqlite.ts';
+import { isOfStack, resourceKey, type StackIdentity, stackId } from './template.ts';
 
 const responsePath = '/cloudformation-responses/';
 /** CloudFormation refuses a longer answer. */
@@ -21,6 +22,14 @@ export interface CustomResource {
 
 export interface CustomResources {
   readonly service: Service;
+  /** Begins to make the custom resources of a stack's template. */
+  begin(stack: StackIdentity): Provision;
+  /** Deletes what stacks made that are no more: all but those named. Failures are told. */
+  keepOnly(stackNames: ReadonlySet<string>): Promise<void>;
+}
+
+/** The custom resources of one stack, while its template is made. */
+export interface Provision {
   /**
    * Creates the resource, or updates it when its properties are not those of the last time.
    * @param properties resolved, with ServiceToken
@@ -28,7 +37,7 @@ export interface CustomResources {
    */
   provide(logicalId: string, type: string, properties: Readonly<Record<string, unknown>>): Promise<CustomResource>;
   /**
-   * Deletes what an earlier start made and this one did not ask for. As in CloudFormation's own cleaning up, a delete
+   * Deletes what the stack made before and has not been asked for now. As in CloudFormation's own cleaning up, a delete
    * that fails is told and does not fail the start.
    */
   cleanUp(): Promise<void>;
@@ -44,7 +53,8 @@ interface Answer {
 export interface CustomResourcesOptions {
   /** It has the table of `customResourcesSchema`. */
   readonly db: Database;
-  readonly stackId: string;
+  /** Where stacks are that are no more. */
+  readonly place: Pick<StackIdentity, 'region' | 'accountId'>;
   /** Of the server that `service` is part of; known when the first resource is provided. */
   readonly endpoint: () => string;
   readonly invoke: (functionArn: string, payload: string) => Promise<InvokeOutcome>;
@@ -52,26 +62,26 @@ export interface CustomResourcesOptions {
 }
 
 interface Row {
-  readonly logicalId: string;
+  readonly key: string;
   readonly type: string;
   readonly physicalId: string;
   readonly properties: string;
   readonly data: string;
 }
 
-/** The properties and the answer of the last time, by logical id. */
+/** The properties and the answer of the last time, by the resource's key (template.ts). */
 export const customResourcesSchema = `CREATE TABLE IF NOT EXISTS custom_resources
   (logical_id TEXT PRIMARY KEY, type TEXT NOT NULL, physical_id TEXT NOT NULL, properties TEXT NOT NULL,
   data TEXT NOT NULL);`;
 
-const select =
-  'SELECT logical_id AS logicalId, type, physical_id AS physicalId, properties, data FROM custom_resources';
+const select = 'SELECT logical_id AS key, type, physical_id AS physicalId, properties, data FROM custom_resources';
 
 export function createCustomResources(options: CustomResourcesOptions): CustomResources {
-  const { db, stackId, endpoint, invoke, log } = options;
+  const { db, endpoint, invoke, log } = options;
   const waiting = new Map<string, (answer: Answer) => void>();
-  const provided = new Set<string>();
-  const outdated: Row[] = [];
+  /** Keys of those whose last update failed: nobody knows how much of it was done. */
+  const unsure = new Set<string>();
+  const rows = (): Row[] => db.all(select) as unknown as Row[];
 
   return {
     async service(request) {
@@ -83,38 +93,64 @@ export function createCustomResources(options: CustomResourcesOptions): CustomRe
       settle(readAnswer(request.body));
       return { status: 200, headers: {}, body: '' };
     },
-    async provide(logicalId, type, given) {
-      const properties = stringifyScalars(given) as Record<string, unknown>;
-      const text = JSON.stringify(properties);
-      provided.add(logicalId);
-      const known = db.one(`${select} WHERE logical_id = ?`, logicalId) as Row | undefined;
-      if (known?.properties === text) return { physicalId: known.physicalId, data: JSON.parse(known.data) };
-      const old = known
-        ? { PhysicalResourceId: known.physicalId, OldResourceProperties: JSON.parse(known.properties) }
-        : {};
-      const answer = await request(logicalId, type, properties, { RequestType: known ? 'Update' : 'Create', ...old });
-      const physicalId = answer.PhysicalResourceId;
-      if (!physicalId) throw new Error(`${logicalId} (${type}) failed: the answer has no PhysicalResourceId`);
-      // Another id means another resource: the old one is deleted when everything else is made.
-      if (known && known.physicalId !== physicalId) outdated.push(known);
-      const data = answer.Data ?? {};
-      db.run(
-        'INSERT OR REPLACE INTO custom_resources VALUES (?, ?, ?, ?, ?)',
-        ...[logicalId, type, physicalId, text, JSON.stringify(data)],
-      );
-      return { physicalId, data };
+    begin(stack) {
+      const provided = new Set<string>();
+      const outdated: Row[] = [];
+      return {
+        async provide(logicalId, type, given) {
+          const key = resourceKey(stack, logicalId);
+          const properties = stringifyScalars(given) as Record<string, unknown>;
+          const text = JSON.stringify(properties);
+          provided.add(key);
+          const known = db.one(`${select} WHERE logical_id = ?`, key) as Row | undefined;
+          if (known?.properties === text && !unsure.has(key))
+            return { physicalId: known.physicalId, data: JSON.parse(known.data) };
+          const old = known
+            ? { PhysicalResourceId: known.physicalId, OldResourceProperties: JSON.parse(known.properties) }
+            : {};
+          unsure.add(key);
+          const asked = { RequestType: known ? 'Update' : 'Create', ...old };
+          const answer = await request(stack, logicalId, type, properties, asked);
+          unsure.delete(key);
+          const physicalId = answer.PhysicalResourceId;
+          if (!physicalId) throw new Error(`${logicalId} (${type}) failed: the answer has no PhysicalResourceId`);
+          // Another id means another resource: the old one is deleted when everything else is made.
+          if (known && known.physicalId !== physicalId) outdated.push(known);
+          const data = answer.Data ?? {};
+          db.run(
+            'INSERT OR REPLACE INTO custom_resources VALUES (?, ?, ?, ?, ?)',
+            ...[key, type, physicalId, text, JSON.stringify(data)],
+          );
+          return { physicalId, data };
+        },
+        async cleanUp() {
+          for (const row of outdated.splice(0)) await remove(stack, row);
+          for (const row of rows()) {
+            if (!isOfStack(stack, row.key) || provided.has(row.key)) continue;
+            await remove(stack, row);
+            db.run('DELETE FROM custom_resources WHERE logical_id = ?', row.key);
+          }
+        },
+      };
     },
-    async cleanUp() {
-      const left = (db.all(select) as unknown as Row[]).filter(({ logicalId }) => !provided.has(logicalId));
-      for (const { logicalId, type, physicalId, properties } of [...outdated.splice(0), ...left]) {
-        const old = { RequestType: 'Delete', PhysicalResourceId: physicalId };
-        await request(logicalId, type, JSON.parse(properties), old).catch((error: Error) => log(error.message));
-        if (!provided.has(logicalId)) db.run('DELETE FROM custom_resources WHERE logical_id = ?', logicalId);
+    async keepOnly(stackNames) {
+      for (const row of rows()) {
+        const [stackName = '', logicalId] = row.key.split('/');
+        if (logicalId === undefined || stackNames.has(stackName)) continue;
+        await remove({ ...options.place, stackName, isMain: false }, row);
+        db.run('DELETE FROM custom_resources WHERE logical_id = ?', row.key);
       }
     },
   };
 
+  async function remove(stack: StackIdentity, { key, type, physicalId, properties }: Row): Promise<void> {
+    const asked = { RequestType: 'Delete', PhysicalResourceId: physicalId };
+    const logicalId = key.slice(key.indexOf('/') + 1);
+    await request(stack, logicalId, type, JSON.parse(properties), asked).catch((error: Error) => log(error.message));
+  }
+
   async function request(
+    stack: StackIdentity,
     logicalId: string,
     type: string,
     properties: Readonly<Record<string, unknown>>,
@@ -132,7 +168,7 @@ export function createCustomResources(options: CustomResourcesOptions): CustomRe
       const payload = JSON.stringify({
         ResponseURL: `${endpoint()}${responsePath}${token}`,
         ServiceToken: functionArn,
-        StackId: stackId,
+        StackId: stackId(stack),
         RequestId: randomUUID(),
         LogicalResourceId: logicalId,
         ResourceType: type,

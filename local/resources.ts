@@ -1,26 +1,26 @@
 // What each type of resource becomes on this machine, and which types need nothing here.
 import { existsSync } from 'node:fs';
-import type { CustomResources } from './custom-resources.ts';
+import type { Provision } from './custom-resources.ts';
 import type { EventSource } from './event-source.ts';
 import type { EventBus, Pattern, Target } from './events.ts';
 import type { Route } from './http-api.ts';
 import type { Lambdas } from './lambda/lambdas.ts';
 import { findPython } from './lambda/python.ts';
+import type { DeletionPolicy, Versions } from './lambda/versions.ts';
 import type { Executions } from './stepfunctions/executions.ts';
 import type { StorageClients } from './storage.ts';
 import { createBucket, createQueue, createTable } from './storage.ts';
-import type { Assembly, Provided, TemplateResource } from './template.ts';
+import { type Assembly, type Provided, resourceKey, type TemplateResource } from './template.ts';
 
 /** Everything that resources are made of or registered with. */
 export interface Workshop {
   readonly assembly: Assembly;
   readonly storage: StorageClients;
   readonly lambdas: Lambdas;
-  /** What every function finds in its environment. */
-  readonly environment: Readonly<Record<string, string>>;
+  readonly versions: Versions;
   readonly executions: Executions;
   readonly bus: EventBus;
-  readonly customResources: CustomResources;
+  readonly customResources: Provision;
   readonly apiUrl: string;
   /** Filled by queues: their URLs by ARN. */
   readonly queueUrls: Map<string, string>;
@@ -46,7 +46,6 @@ const makers: Readonly<Record<string, Maker>> = {
   'AWS::DynamoDB::GlobalTable': makeTable,
   'AWS::DynamoDB::Table': makeTable,
   'AWS::Events::Rule': makeRule,
-  'AWS::Lambda::Alias': makeAlias,
   'AWS::Lambda::EventInvokeConfig': makeEventInvokeConfig,
   'AWS::Lambda::EventSourceMapping': makeEventSourceMapping,
   'AWS::Lambda::Function': makeFunction,
@@ -72,6 +71,13 @@ const passedOver = [
   /^Custom::(S3AutoDeleteObjects|LogRetention)$/,
 ];
 
+/** Types that a deploy into a running stack makes and changes. What others become is fixed at the start. */
+export function isDeployable(type: string): boolean {
+  return isPassedOver(type) || isCustom(type) || type === 'AWS::Lambda::Function' || type === 'AWS::Lambda::Version';
+}
+
+const isCustom = (type: string) => type === 'AWS::CloudFormation::CustomResource' || type.startsWith('Custom::');
+
 /** Whether a resource of this type is left out, with a name for those who refer to it. */
 export function isPassedOver(type: string): boolean {
   return passedOver.some((pattern) => pattern.test(type));
@@ -96,7 +102,7 @@ export async function makeResource(
       attributes: { Arn: `arn:aws:${service}:${region}:${accountId}:${id}`, GroupId: id, TopicArn: id },
     };
   }
-  if (type === 'AWS::CloudFormation::CustomResource' || type.startsWith('Custom::')) {
+  if (isCustom(type)) {
     const { physicalId, data } = await shop.customResources.provide(id, type, properties);
     return { ref: physicalId, attributes: data };
   }
@@ -136,7 +142,7 @@ async function makeFunction(
   properties: Properties,
   resource: TemplateResource,
 ): Promise<Provided> {
-  const { assembly, lambdas } = shop;
+  const { assembly, lambdas, versions } = shop;
   const name = text(properties, 'FunctionName') ?? `${assembly.stackName}-${id}`.slice(0, 64);
   const arn = `arn:aws:lambda:${assembly.region}:${assembly.accountId}:function:${name}`;
   const runtime = text(properties, 'Runtime') ?? '';
@@ -159,7 +165,6 @@ async function makeFunction(
     ...(python && { python }),
     ...(reserved === undefined ? {} : { reservedConcurrency: Number(reserved) }),
     environment: {
-      ...shop.environment,
       ...Object.fromEntries(Object.entries(variables).map(([key, value]) => [key, String(value)])),
       _HANDLER: handler,
       AWS_EXECUTION_ENV: `AWS_Lambda_${runtime}`,
@@ -172,6 +177,7 @@ async function makeFunction(
       LAMBDA_TASK_ROOT: dir,
     },
   });
+  versions.restore(name);
   return { ref: name, attributes: { Arn: arn } };
 }
 
@@ -185,14 +191,18 @@ function codeDirectory(assembly: Assembly, id: string, properties: Properties, r
   return dir;
 }
 
-function makeVersion(_: Workshop, __: string, properties: Properties): Provided {
-  const name = text(properties, 'FunctionName') ?? '';
-  return { ref: `${name}:1`, attributes: { FunctionArn: `${name}:1`, Version: '1' } };
-}
-
-function makeAlias(_: Workshop, __: string, properties: Properties): Provided {
-  const ref = `${text(properties, 'FunctionName')}:${text(properties, 'Name')}`;
-  return { ref, attributes: { AliasArn: ref } };
+function makeVersion(
+  { assembly, versions }: Workshop,
+  id: string,
+  properties: Properties,
+  { DeletionPolicy = 'Delete' }: TemplateResource,
+): Provided {
+  const { spec, number } = versions.publish(
+    resourceKey(assembly, id),
+    text(properties, 'FunctionName') ?? '',
+    DeletionPolicy as DeletionPolicy,
+  );
+  return { ref: spec.arn, attributes: { FunctionArn: spec.arn, Version: number } };
 }
 
 function makeEventInvokeConfig({ lambdas }: Workshop, id: string, properties: Properties): Provided {

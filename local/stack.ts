@@ -5,14 +5,16 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { startControlServer } from './control.ts';
 import { createCustomResources, customResourcesSchema } from './custom-resources.ts';
+import { createDeployments } from './deployments.ts';
 import { startDynamoDb } from './dynamodb/server.ts';
 import { pollQueue } from './event-source.ts';
 import { createEventBus, executionEvent } from './events.ts';
 import { startHttpApi } from './http-api.ts';
-import { answerInvoke } from './lambda/invoke-api.ts';
+import { answerLambda } from './lambda/invoke-api.ts';
 import { createLambdas } from './lambda/lambdas.ts';
+import { createVersions, versionsSchema } from './lambda/versions.ts';
 import type { Page } from './page.ts';
-import { makeResource, type Workshop } from './resources.ts';
+import type { Workshop } from './resources.ts';
 import { startS3 } from './s3/server.ts';
 import { startSecretsManager } from './secretsmanager/server.ts';
 import { openDatabase } from './sqlite.ts';
@@ -21,11 +23,13 @@ import { answerStepFunctions } from './stepfunctions/api.ts';
 import { createExecutions } from './stepfunctions/executions.ts';
 import { journalSchema, openJournal } from './stepfunctions/journal.ts';
 import { storageClients } from './storage.ts';
-import { type Assembly, inDependencyOrder, type Provided, Resolver, readAssembly, stackId } from './template.ts';
+import { type Assembly, readAssembly } from './template.ts';
 
 export interface StackOptions {
   /** `cdk.out`, with one stack. */
   readonly assemblyDir: string;
+  /** Assemblies of stacks that are made after that one, in this order; they may import what those before them export. */
+  readonly furtherAssemblyDirs?: readonly string[];
   /** Kept across restarts; absent = in memory, and nothing stays. */
   readonly stateDir?: string;
   /** Of the HTTP API on 127.0.0.1; 0 = any free one. */
@@ -38,6 +42,8 @@ export interface StackOptions {
   readonly secrets?: Readonly<Record<string, string>>;
   /** Gets what the functions and the stack print, one line each. */
   readonly log: (line: string) => void;
+  /** Functions with the tag `local:isolation` = `process` get at most this timeout. */
+  readonly invocationSeconds?: number;
   /** Divides the intervals of schedules, for tests. */
   readonly scheduleScale?: number;
 }
@@ -54,6 +60,15 @@ export interface Stack {
   readonly resources: Readonly<Record<string, string>>;
   /** The processes of a function that runs in processes, by its name. */
   pids(functionName: string): number[];
+  /**
+   * Reads the assemblies again and brings functions, versions and custom resources up to date, as CloudFormation would.
+   * What runs goes on undisturbed. One after the other, when called at the same time.
+   * @param assemblyDir in place of the one that the stack was started with
+   * @returns the logical ids of what is new, changed or gone
+   * @throws when a resource of another type is new, changed or gone, which needs a restart, or when something cannot be
+   * made; that stack is as it was before, then
+   */
+  deploy(assemblyDir?: string): Promise<readonly string[]>;
   /** Ends everything. Executions stay open and go on at the next start on the same `stateDir`. */
   stop(): Promise<void>;
 }
@@ -64,7 +79,7 @@ export interface Stack {
  * exist locally, or a custom resource fails; what was started is stopped then
  */
 export async function startStack(options: StackOptions): Promise<Stack> {
-  const assembly = readAssembly(options.assemblyDir);
+  const assemblies = readAssemblies(options, options.assemblyDir);
   const closers: (() => unknown)[] = [];
   const stop = async (): Promise<void> => {
     // The other way round than it was started. One that fails does not keep the others running.
@@ -79,22 +94,32 @@ export async function startStack(options: StackOptions): Promise<Stack> {
     if (failures.length > 0) throw new AggregateError(failures, 'The local stack did not stop cleanly.');
   };
   try {
-    return await run(options, assembly, closers, stop);
+    return await run(options, assemblies, closers, stop);
   } catch (error) {
     await stop();
     throw error;
   }
 }
 
+/** @throws when two stacks have the same name: their resources would, too */
+function readAssemblies({ furtherAssemblyDirs = [] }: StackOptions, assemblyDir: string): readonly Assembly[] {
+  const assemblies = [assemblyDir, ...furtherAssemblyDirs].map((dir, index) => readAssembly(dir, index === 0));
+  const names = assemblies.map(({ stackName }) => stackName);
+  const twice = names.find((name, index) => names.indexOf(name) !== index);
+  if (twice !== undefined) throw new Error(`Two stacks are called ${twice}. Give one of them another name.`);
+  return assemblies;
+}
+
 async function run(
   options: StackOptions,
-  assembly: Assembly,
+  assemblies: readonly Assembly[],
   closers: (() => unknown)[],
   stop: () => Promise<void>,
 ): Promise<Stack> {
   const { log, stateDir } = options;
-  const { region, accountId } = assembly;
-  const db = openDatabase(stateDir, 'stack', journalSchema + customResourcesSchema);
+  const [main] = assemblies as [Assembly];
+  const { region, accountId } = main;
+  const db = openDatabase(stateDir, 'stack', journalSchema + customResourcesSchema + versionsSchema);
   closers.push(() => db.close());
 
   const kept = (name: string): { path: string; dir: string } | object => {
@@ -119,25 +144,36 @@ async function run(
   closers.push(() => {
     for (const client of [storage.dynamodb, storage.sqs, storage.s3]) client.destroy();
   });
-  const lambdas = createLambdas(log);
+  const nodeCompileCache = compileCache(stateDir, closers);
+  const lambdas = createLambdas(log, (spec) => ({
+    ...spec,
+    environment: {
+      ...functionEnvironment(region, endpoints),
+      NODE_COMPILE_CACHE: nodeCompileCache,
+      ...spec.environment,
+    },
+    timeoutMs: Math.min(spec.timeoutMs, spec.isolation === 'process' ? longestInvocationMs : Infinity),
+  }));
+  const longestInvocationMs = (options.invocationSeconds ?? Infinity) * 1000;
   closers.push(() => lambdas.stop());
-  const bus = createEventBus(assembly, lambdas.invokeLater, options.scheduleScale);
+  const bus = createEventBus(main, lambdas.invokeLater, options.scheduleScale);
   closers.push(() => bus.stop());
   const executions = createExecutions({
     journal: openJournal(db),
     invoke: lambdas.invoke,
-    onStatus: (record) => bus.publish(executionEvent(assembly, record)),
+    onStatus: (record) => bus.publish(executionEvent(main, record)),
   });
   closers.push(() => executions.close());
+  const versions = createVersions(db, lambdas, log);
   const customResources = createCustomResources({
     db,
-    stackId: stackId(assembly),
+    place: { region, accountId },
     endpoint: () => control.endpoint,
     invoke: lambdas.invoke,
     log,
   });
   const control = await startControlServer([
-    (request) => answerInvoke(lambdas, request),
+    (request) => answerLambda(lambdas, versions, request),
     (request) => answerStepFunctions(executions, request),
     customResources.service,
   ]);
@@ -147,26 +183,25 @@ async function run(
   closers.push(() => httpApi.close());
 
   const endpoints = { dynamodb, sqs, s3, secretsmanager, sfn: control.endpoint, lambda: control.endpoint };
-  const shop: Workshop = {
-    assembly,
+  const api: Workshop['api'] = { id: undefined, integrations: new Map(), routes: [] };
+  const sources: Workshop['sources'] = [];
+  const workshop = {
     storage,
     lambdas,
-    environment: { ...functionEnvironment(region, endpoints), NODE_COMPILE_CACHE: compileCache(stateDir, closers) },
+    versions,
     executions,
     bus,
-    customResources,
     apiUrl: httpApi.url,
-    queueUrls: new Map(),
-    sources: [],
-    api: { id: undefined, integrations: new Map(), routes: [] },
+    queueUrls: new Map<string, string>(),
+    sources,
+    api,
   };
-  const { resources, outputs } = await makeResources(shop);
-  await customResources.cleanUp();
+  const deployments = createDeployments(workshop, customResources);
+  for (const assembly of assemblies) await deployments.make(assembly);
+  await deployments.keepOnlyThese();
 
   const polling = new AbortController();
-  const pollers = shop.sources.map((source) =>
-    pollQueue(source, storage.sqs, region, lambdas.invoke, log, polling.signal),
-  );
+  const pollers = sources.map((source) => pollQueue(source, storage.sqs, region, lambdas.invoke, log, polling.signal));
   closers.push(async () => {
     polling.abort();
     // A poller may wait for a function: those are ended first.
@@ -174,35 +209,34 @@ async function run(
     await lambdas.stop();
     await Promise.all(pollers);
   });
-  if (shop.api.id !== undefined) httpApi.serve(shop.api.id, shop.api.routes);
+  if (api.id !== undefined) httpApi.serve(api.id, api.routes);
   executions.resume();
   bus.startSchedules();
   void lambdas.warm();
-  return { apiUrl: httpApi.url, region, outputs, endpoints, resources, pids: lambdas.pids, stop };
-}
-
-async function makeResources(shop: Workshop): Promise<Pick<Stack, 'resources' | 'outputs'>> {
-  const { assembly, apiUrl, api } = shop;
-  const { Resources, Outputs = {} } = assembly.template;
-  const provided = new Map<string, Provided>();
-  // CDK puts an API's address together itself, from its id.
-  const rewrite = (text: string): string =>
-    api.id === undefined
-      ? text
-      : text.replaceAll(`https://${api.id}.execute-api.${assembly.region}.amazonaws.com`, apiUrl);
-  const resolver = new Resolver(assembly, provided, rewrite);
-  for (const id of inDependencyOrder(Resources)) {
-    const resource = Resources[id];
-    if (!resource || !resolver.holds(resource.Condition)) continue;
-    const properties = resolver.resolve(resource.Properties ?? {}) as Record<string, unknown>;
-    provided.set(id, await makeResource(shop, id, resource, properties));
-  }
-  const outputs = Object.entries(Outputs)
-    .filter(([, { Condition }]) => resolver.holds(Condition))
-    .map(([name, { Value }]) => [name, String(resolver.resolve(Value))] as const);
+  let deploying: Promise<unknown> = Promise.resolve();
+  const deploy = async (assemblyDir = options.assemblyDir): Promise<readonly string[]> => {
+    const changed: string[] = [];
+    for (const assembly of readAssemblies(options, assemblyDir)) changed.push(...(await deployments.change(assembly)));
+    void lambdas.warm();
+    return changed;
+  };
   return {
-    resources: Object.fromEntries([...provided].map(([id, { ref }]) => [id, ref])),
-    outputs: Object.fromEntries(outputs),
+    apiUrl: httpApi.url,
+    region,
+    endpoints,
+    get outputs() {
+      return deployments.of(main.stackName).outputs;
+    },
+    get resources() {
+      return deployments.of(main.stackName).resources;
+    },
+    pids: lambdas.pids,
+    deploy(assemblyDir) {
+      const done = deploying.then(() => deploy(assemblyDir));
+      deploying = done.catch(() => undefined);
+      return done;
+    },
+    stop,
   };
 }
 

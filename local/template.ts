@@ -8,7 +8,15 @@ export interface TemplateResource {
   readonly Properties?: Readonly<Record<string, unknown>>;
   readonly DependsOn?: string | readonly string[];
   readonly Condition?: string;
+  readonly DeletionPolicy?: string;
   readonly Metadata?: Readonly<Record<string, unknown>>;
+}
+
+export interface Output {
+  readonly Value: unknown;
+  readonly Condition?: string;
+  /** Under which name other stacks import the value. */
+  readonly Export?: { readonly Name: unknown };
 }
 
 export interface Template {
@@ -16,13 +24,18 @@ export interface Template {
   readonly Conditions?: Readonly<Record<string, unknown>>;
   readonly Mappings?: Readonly<Record<string, Readonly<Record<string, Readonly<Record<string, unknown>>>>>>;
   readonly Resources: Readonly<Record<string, TemplateResource>>;
-  readonly Outputs?: Readonly<Record<string, { readonly Value: unknown; readonly Condition?: string }>>;
+  readonly Outputs?: Readonly<Record<string, Output>>;
 }
 
-export interface Assembly {
+export interface StackIdentity {
   readonly stackName: string;
   readonly region: string;
   readonly accountId: string;
+  /** It was started first, and is the one whose API is served. */
+  readonly isMain: boolean;
+}
+
+export interface Assembly extends StackIdentity {
   readonly template: Template;
   /** The directory of an asset, by the object key that a function's code names. */
   readonly assets: ReadonlyMap<string, string>;
@@ -65,7 +78,7 @@ interface AssetManifest {
 }
 
 /** Reads `cdk.out`. @throws when it is none, or holds more or less than one stack. */
-export function readAssembly(dir: string): Assembly {
+export function readAssembly(dir: string, isMain = true): Assembly {
   const manifest = join(dir, 'manifest.json');
   if (!existsSync(manifest)) throw new Error(`${dir} is not a cloud assembly: it has no manifest.json.`);
   const artifacts = Object.entries(readJson<Manifest>(manifest).artifacts);
@@ -91,15 +104,23 @@ export function readAssembly(dir: string): Assembly {
     stackName: properties.stackName ?? name,
     region: region === unknownRegion ? localRegion : region,
     accountId: localAccount,
+    isMain,
     template: readJson<Template>(join(dir, properties.templateFile ?? `${name}.template.json`)),
     assets,
   };
 }
 
 /** The identity of a stack's CloudFormation resource. */
-export function stackId({ region, accountId, stackName }: Assembly): string {
+export function stackId({ region, accountId, stackName }: StackIdentity): string {
   return `arn:aws:cloudformation:${region}:${accountId}:stack/${stackName}/00000000-0000-0000-0000-000000000000`;
 }
+
+/** Names a resource across stacks, in what is kept. The main stack may be called differently next time. */
+export const resourceKey = ({ stackName, isMain }: StackIdentity, logicalId: string): string =>
+  isMain ? logicalId : `${stackName}/${logicalId}`;
+
+export const isOfStack = ({ stackName, isMain }: StackIdentity, key: string): boolean =>
+  isMain ? !key.includes('/') : key.startsWith(`${stackName}/`);
 
 const noValue = Symbol('AWS::NoValue');
 
@@ -109,12 +130,22 @@ export class Resolver {
   readonly #pseudo: Readonly<Record<string, unknown>>;
   readonly #provided: ReadonlyMap<string, Provided>;
   readonly #rewrite: (text: string) => string;
+  readonly #exports: ReadonlyMap<string, string>;
 
-  /** @param rewrite is applied to each text that was put together from parts, such as an API's address. */
-  constructor(assembly: Assembly, provided: ReadonlyMap<string, Provided>, rewrite = (text: string) => text) {
+  /**
+   * @param rewrite is applied to each text that was put together from parts, such as an API's address.
+   * @param exports of the other stacks, by name
+   */
+  constructor(
+    assembly: Assembly,
+    provided: ReadonlyMap<string, Provided>,
+    rewrite = (text: string) => text,
+    exports: ReadonlyMap<string, string> = new Map(),
+  ) {
     this.#template = assembly.template;
     this.#provided = provided;
     this.#rewrite = rewrite;
+    this.#exports = exports;
     this.#pseudo = {
       'AWS::AccountId': assembly.accountId,
       'AWS::NoValue': noValue,
@@ -181,6 +212,15 @@ export class Resolver {
         const found = this.#template.Mappings?.[map]?.[first]?.[second];
         if (found === undefined) throw new Error(`Fn::FindInMap: there is no ${map}.${first}.${second}.`);
         return found;
+      }
+      case 'Fn::ImportValue': {
+        const exported = String(this.resolve(argument));
+        const value = this.#exports.get(exported);
+        if (value !== undefined) return value;
+        const known = [...this.#exports.keys()].join(', ') || 'nothing';
+        throw new Error(
+          `Fn::ImportValue: no stack that was started before this one exports ${exported}. Exported is ${known}.`,
+        );
       }
       case 'Fn::If': {
         const [condition, then, otherwise] = argument as [string, unknown, unknown];

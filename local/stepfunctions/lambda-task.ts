@@ -1,6 +1,6 @@
 // The Lambda task of Step Functions. https://docs.aws.amazon.com/step-functions/latest/dg/connect-lambda.html
 import { randomUUID } from 'node:crypto';
-import type { InvokeOutcome } from '../lambda/lambdas.ts';
+import { type InvokeOutcome, parseFunctionName } from '../lambda/lambdas.ts';
 import type { FunctionError } from '../lambda/protocol.ts';
 import { type StateError, StepError } from './machine.ts';
 
@@ -32,7 +32,7 @@ export async function runLambdaTask(
       if (!optimized) return result;
       const requestId = randomUUID();
       return {
-        ExecutedVersion: '$LATEST',
+        ExecutedVersion: parseFunctionName(functionName).version,
         Payload: result,
         SdkHttpMetadata: { HttpStatusCode: 200 },
         SdkResponseMetadata: { RequestId: requestId },

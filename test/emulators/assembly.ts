@@ -1,5 +1,6 @@
 // Writes small cloud assemblies by hand, in the form that `cdk synth` gives them, and runs them.
 import { type ChildProcess, spawn } from 'node:child_process';
+import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -12,7 +13,12 @@ export interface AssemblyParts {
   /** Logical id → source of its index.mjs, or the source with more properties. */
   readonly functions?: Readonly<Record<string, string | FunctionParts>>;
   readonly resources?: Readonly<Record<string, object>>;
+  /** Values by name. */
   readonly outputs?: Readonly<Record<string, unknown>>;
+  /** Values by the name under which other stacks import them. */
+  readonly exports?: Readonly<Record<string, unknown>>;
+  /** @default Test */
+  readonly stackName?: string;
   readonly more?: Readonly<Record<string, unknown>>;
 }
 
@@ -41,13 +47,15 @@ export function writeAssembly(parts: AssemblyParts, dir = scratchDir()): string 
       isolation,
       properties = {},
     } = typeof given === 'string' ? { source: given } : (given as FunctionParts);
-    mkdirSync(join(dir, `asset.${id}`), { recursive: true });
-    writeFileSync(join(dir, `asset.${id}`, file), source);
-    files[id] = {
-      source: { path: `asset.${id}`, packaging: 'zip' },
-      destinations: { local: { objectKey: `${id}.zip` } },
+    // By its content, as CDK does: older code stays where it is.
+    const hash = createHash('sha256').update(`${file}\0${source}`).digest('hex');
+    mkdirSync(join(dir, `asset.${hash}`), { recursive: true });
+    writeFileSync(join(dir, `asset.${hash}`, file), source);
+    files[hash] = {
+      source: { path: `asset.${hash}`, packaging: 'zip' },
+      destinations: { local: { objectKey: `${hash}.zip` } },
     };
-    const code = { S3Bucket: { 'Fn::Join': ['-', ['cdk-assets', { Ref: 'AWS::Region' }]] }, S3Key: `${id}.zip` };
+    const code = { S3Bucket: { 'Fn::Join': ['-', ['cdk-assets', { Ref: 'AWS::Region' }]] }, S3Key: `${hash}.zip` };
     const tags = isolation ? { Tags: [{ Key: 'local:isolation', Value: isolation }] } : {};
     const common = { Code: code, Handler: 'index.handler', Runtime: 'nodejs24.x', Timeout: 10, MemorySize: 256 };
     return [id, { Type: 'AWS::Lambda::Function', Properties: { FunctionName: id, ...common, ...tags, ...properties } }];
@@ -55,7 +63,12 @@ export function writeAssembly(parts: AssemblyParts, dir = scratchDir()): string 
   const template = {
     ...parts.more,
     Resources: { ...Object.fromEntries(functions), ...parts.resources },
-    Outputs: Object.fromEntries(Object.entries(parts.outputs ?? {}).map(([name, Value]) => [name, { Value }])),
+    Outputs: Object.fromEntries([
+      ...Object.entries(parts.outputs ?? {}).map(([name, Value]) => [name, { Value }] as const),
+      ...Object.entries(parts.exports ?? {}).map(
+        ([Name, Value], index) => [`Export${index}`, { Value, Export: { Name } }] as const,
+      ),
+    ]),
   };
   const write = (name: string, content: object): void => writeFileSync(join(dir, name), JSON.stringify(content));
   write('Test.template.json', template);
@@ -66,7 +79,7 @@ export function writeAssembly(parts: AssemblyParts, dir = scratchDir()): string 
       Test: {
         type: 'aws:cloudformation:stack',
         environment: 'aws://unknown-account/unknown-region',
-        properties: { templateFile: 'Test.template.json' },
+        properties: { templateFile: 'Test.template.json', stackName: parts.stackName ?? 'Test' },
       },
     },
   });

@@ -68,14 +68,15 @@ test.each(['process', 'worker'] as const)('a %s gets its event, environment and 
   expect(payload.left).toBeLessThanOrEqual(10_000);
 });
 
-test('a function is found by name, ARN and version, and unknown ones are refused', async () => {
+test('a function is found by name, ARN and $LATEST, and unknown ones are refused', async () => {
   const { client } = await start({ Fn: echo });
   const arn = 'arn:aws:lambda:us-east-1:000000000000:function:Fn';
 
-  for (const name of ['Fn', 'Fn:1', arn, `${arn}:1`, '000000000000:function:Fn']) {
+  for (const name of ['Fn', 'Fn:$LATEST', arn, `${arn}:$LATEST`, '000000000000:function:Fn']) {
     expect((await invoke(client, name, { name })).payload).toEqual({ name });
   }
-  await expect(invoke(client, 'Other')).rejects.toMatchObject({ name: 'ResourceNotFoundException' });
+  for (const name of ['Other', 'Fn:1', `${arn}:1`])
+    await expect(invoke(client, name)).rejects.toMatchObject({ name: 'ResourceNotFoundException' });
 });
 
 test('what a handler throws is the function error, with its name', async () => {
