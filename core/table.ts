@@ -43,6 +43,7 @@
  * | list                          | Query index, then BatchGet                             | by what is read        |
  * | queued jobs older than one    | Query index, at most 1,001 entries of about 110 B      | 0.5 to 14 RRU          |
  */
+import type { FileRules } from '../schemas/runner-manifest.ts';
 import type { DispatchType, Ends, Failure, Hold, Job, Outcome, QueueRow, Run, RunningJob } from './job.ts';
 import { noEnds, revoked } from './job.ts';
 import type { Item, Key, Transaction, Write } from './writes.ts';
@@ -567,6 +568,9 @@ export interface RegisteredType {
   readonly owner: string;
   /** The stack of its own that registered it (functions/registration.ts); absent where that is the service's. */
   readonly stack?: string;
+  /** JSON text of its title, description, hints and translations (`Presentation`); absent where the schema says it all. */
+  readonly presentation?: string;
+  readonly files?: FileRules;
   readonly dispatch: DispatchType;
 }
 
@@ -583,11 +587,17 @@ export const setLimit = (limit: number): Write => ({
 
 /** Registers a type, or changes its registration; refused when its owner is not the known one any more. */
 export function registerType(type: RegisteredType, known: { readonly owner: string } | undefined): Transaction {
-  const { dispatch, createPermissions, cancelPermissions, ...rest } = type;
+  const { dispatch, createPermissions, cancelPermissions, files, ...rest } = type;
   return [
     put(
       keys.type(type.type),
-      { v: itemVersion, ...rest, createPermissions: [...createPermissions], cancelPermissions: [...cancelPermissions] },
+      {
+        v: itemVersion,
+        ...rest,
+        createPermissions: [...createPermissions],
+        cancelPermissions: [...cancelPermissions],
+        ...(files && { files: { ...files } }),
+      },
       known ? [{ attr: 'owner', equals: known.owner }] : [{ item: 'absent' }],
     ),
     { op: 'update', key: keys.settings, set: { [`types.${type.type}`]: { ...dispatch } }, when: [{ item: 'present' }] },

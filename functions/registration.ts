@@ -5,6 +5,7 @@ import { readTypes } from '../aws/reads.ts';
 import { fromItem } from '../core/job.ts';
 import { maxThreadCount } from '../core/limits.ts';
 import { firstSettings, registerType, retireType, setLimit } from '../core/table.ts';
+import type { FileRules, Presentation } from '../schemas/runner-manifest.ts';
 
 /** A job type as a deployment registers it. */
 export interface TypeRegistration {
@@ -18,6 +19,10 @@ export interface TypeRegistration {
   readonly graceSeconds: number;
   readonly timeLimitSeconds?: number;
   readonly concurrent: boolean;
+  readonly resumable?: boolean;
+  readonly retries?: number;
+  readonly presentation?: Presentation;
+  readonly files?: FileRules;
 }
 
 /** Who registers: a part of the service's own stack, or of a stack of its own. */
@@ -97,7 +102,7 @@ async function registerOne(
   found: Registrar | undefined,
 ): Promise<void> {
   const { owner, stack, runner } = registration;
-  const { concurrent, graceSeconds, timeLimitSeconds } = options;
+  const { concurrent, graceSeconds, timeLimitSeconds, resumable, retries, presentation, files } = options;
   const registered = {
     type,
     schema: JSON.stringify(schema),
@@ -107,12 +112,16 @@ async function registerOne(
     cancelPermissions,
     owner,
     ...(stack !== undefined && { stack }),
+    ...(presentation && { presentation: JSON.stringify(presentation) }),
+    ...(files && { files }),
     dispatch: {
       runner,
       concurrent,
       graceSeconds,
       version,
       ...(timeLimitSeconds !== undefined && { timeLimitSeconds }),
+      ...(resumable && { resumable }),
+      ...(retries && { retries }),
     },
   };
   let known = found;

@@ -3,6 +3,8 @@ import type { Table } from 'aws-cdk-lib/aws-dynamodb';
 import type { IFunction } from 'aws-cdk-lib/aws-lambda';
 import type { Bucket } from 'aws-cdk-lib/aws-s3';
 import type { Construct } from 'constructs';
+import type { JobType } from '../core/registry.ts';
+import type { Presentation } from '../schemas/runner-manifest.ts';
 import { allow, allowItems, makeFunction, type Network } from './functions.ts';
 import { type Runner, schemaVersion } from './runners.ts';
 
@@ -121,8 +123,22 @@ export function registerTypes(
           graceSeconds: type.graceSeconds,
           timeLimitSeconds: type.timeLimitSeconds,
           concurrent: type.runConcurrently,
+          ...(type.resumable && { resumable: true, retries: type.retries }),
+          ...presentationOf(type),
+          files: type.files,
         }),
       ),
     },
   });
+}
+
+/** Nothing where the schema says it all. */
+function presentationOf({ title, description, form, translations }: JobType): { presentation?: Presentation } {
+  const presentation = {
+    ...(title !== undefined && { title }),
+    ...(description !== undefined && { description }),
+    ...(form && { form }),
+    ...(translations && { translations }),
+  };
+  return Object.keys(presentation).length > 0 ? { presentation } : {};
 }

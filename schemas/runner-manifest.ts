@@ -15,9 +15,68 @@ export interface TypeOptions {
   readonly grace_seconds?: number;
   /** Seconds a job may take in all, from its start; a job that takes longer fails. @default none */
   readonly time_limit_seconds?: number;
+  /**
+   * When its process is gone in the middle (it died, ran out of memory or of time), a job goes on from its last
+   * checkpoint. Say so only when what comes after a checkpoint may be done again. @default false
+   */
+  readonly resumable?: boolean;
+  /** How often a job whose runner threw is tried again from its last checkpoint, 0 to 10. Needs `resumable`. @default 0 */
+  readonly retries?: number;
+  /** The folder whose registration of this type this one takes over, such as `runners/import_job`. @default none */
+  readonly replaces?: string;
+  /** What staff call it. @default the schema's `title` */
+  readonly title?: string;
+  /** What it does, in a sentence or two. @default the schema's `description` */
+  readonly description?: string;
+  /** How the page shows fields, by property of the schema; one inside a group as `group/property`. */
+  readonly form?: Readonly<Record<string, FieldHints>>;
+  /** Its texts in other languages, by language tag (BCP 47) such as `de` or `fr-CA`. What is left out stays as it is. */
+  readonly translations?: Readonly<Record<string, Translation>>;
+  /** Which files its jobs take. @default any that the service takes */
+  readonly files?: FileRules;
 }
 
-/** A runner: the types it registers for, and what its Lambda needs. Plain data: it is read without running any code of the runner. */
+/** What staff see of a type besides its schema. */
+export type Presentation = Pick<TypeOptions, 'title' | 'description' | 'form' | 'translations'>;
+
+/** How the page shows a field. */
+export interface FieldHints {
+  /** A text of several lines. @default true for a text of more than 200 characters */
+  readonly multiline?: boolean;
+  /** An example, shown as long as the field is empty. */
+  readonly placeholder?: string;
+  /** Folded away under "More options". @default false */
+  readonly advanced?: boolean;
+}
+
+export interface Translation {
+  readonly title?: string;
+  readonly description?: string;
+  /** By property of the schema; one inside a group as `group/property`. */
+  readonly properties?: Readonly<Record<string, PropertyTranslation>>;
+}
+
+export interface PropertyTranslation {
+  readonly title?: string;
+  readonly description?: string;
+  readonly placeholder?: string;
+  /** Labels of a choice, by the value that the schema's `enum` has. */
+  readonly values?: Readonly<Record<string, string>>;
+}
+
+export interface FileRules {
+  /** How many files a job takes, 0 to 100. */
+  readonly max?: number;
+  /** Bytes of all its files together, up to 4 GiB. */
+  readonly max_bytes?: number;
+  /** Which, each as HTML's `accept` has it: `.xml`, `text/csv` or `image/*`. Its name or its content type has to fit. */
+  readonly types?: readonly string[];
+}
+
+/**
+ * A runner: the types it registers for, and what its Lambda needs. Plain data, `manifest` of manifest.ts or the whole of
+ * manifest.json: it is read without running any code of the runner.
+ */
 export interface RunnerManifest {
   readonly types: Readonly<Record<string, TypeOptions>>;
   /**

@@ -1,6 +1,7 @@
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
+import fc from 'fast-check';
 import { expect, onTestFinished, test } from 'vitest';
 import { findRunners } from '../../infra/runners.ts';
 
@@ -77,12 +78,36 @@ test('a plugin is chosen by its name below plugins/, or by the path of its folde
 });
 
 test.each<[string, Record<string, string | null>, string]>([
-  ['has no manifest', { 'manifest.ts': null }, 'plugins/reports: there is no manifest.ts'],
+  ['has no manifest', { 'manifest.ts': null }, 'plugins/reports: there is no manifest.ts, and no manifest.json'],
   ['exports no manifest', { 'manifest.ts': 'export {};' }, 'plugins/reports: manifest.ts exports no `manifest`'],
-  ['has no runner', { 'runner.ts': null }, 'plugins/reports/runner.ts exports no `run`'],
+  [
+    'has no runner',
+    { 'runner.ts': null },
+    'plugins/reports: there is no runner.ts, and no runner.py, which does the work',
+  ],
   ['has a runner without a handler', { 'runner.ts': 'export async function run() {}' }, 'exports no `handler`'],
   ['has a runner that cannot be parsed', { 'runner.ts': 'export const = 1' }, 'plugins/reports: '],
   ['has no schema', { 'schemas/report_job.json': null }, 'Add plugins/reports/schemas/report_job.json'],
+  [
+    'has a manifest that is no JSON',
+    { 'manifest.ts': null, 'manifest.json': '{"types": ' },
+    'plugins/reports: manifest.json is not JSON',
+  ],
+  [
+    'has two manifests',
+    { 'manifest.json': '{}' },
+    'plugins/reports: there are manifest.ts and manifest.json. Keep one of them.',
+  ],
+  [
+    'has two runners',
+    { 'runner.py': 'def handler(event, context): pass' },
+    'plugins/reports: there are runner.ts and runner.py. Keep one of them.',
+  ],
+  [
+    'has a runner in Python without a handler',
+    { 'runner.ts': null, 'runner.py': 'class A:\\n    def handler(self): pass\\n' },
+    'plugins/reports/runner.py has no `handler` at its top level',
+  ],
   ['has a schema that is no JSON', { 'schemas/report_job.json': '{' }, 'the schema report_job.json is not JSON'],
   [
     'has a schema that is no JSON Schema',
@@ -111,6 +136,61 @@ test('all problems of all plugins are said at once', async () => {
   const broken = [plugin('first', { 'manifest.ts': null }), plugin('second', { 'runner.ts': null }), 'third'];
 
   await expect(findRunners(broken, { nothing_job: {} })).rejects.toThrow(
-    /plugins names third.*plugins\/first: there is no manifest.*plugins\/second\/runner\.ts.*type_options names nothing_job/s,
+    /plugins names third.*plugins\/first: there is no manifest.*plugins\/second: there is no runner\.ts.*type_options names nothing_job/s,
+  );
+});
+
+test('a manifest may be plain JSON, and a runner Python', async () => {
+  const path = plugin('reports', {
+    'manifest.ts': null,
+    'manifest.json': '{"types": {"report_job": {"title": "Reports"}}, "memory_mb": 256}',
+    'runner.ts': null,
+    'runner.py': 'import os\n\ndef handler(event, context):\n    raise Exception("This ran.")\n',
+  });
+
+  const runners = await findRunners([path], {}, []);
+
+  expect(runners.find(({ folder }) => folder === 'plugins/reports')).toMatchObject({
+    entry: join(path, 'runner.py'),
+    language: 'python',
+    manifest: { memory_mb: 256 },
+    types: [{ type: 'report_job', title: 'Reports' }],
+  });
+  expect(runners.find(({ folder }) => folder === 'runners/import_job')?.language).toBe('node');
+});
+
+test('a runner whose types a plugin takes over is left out; one that keeps some stays', async () => {
+  const taking = (type: string, replaces: string) => ({
+    'manifest.ts': null,
+    'manifest.json': JSON.stringify({ types: { [type]: { replaces } } }),
+    'schemas/report_job.json': null,
+    [`schemas/${type}.json`]: '{}',
+  });
+  const imports = plugin('imports', taking('import_job', 'runners/import_job'));
+  const reports = plugin('reports', taking('report_job', 'runners/archivesspace'));
+
+  const runners = await findRunners([imports, reports], {});
+
+  expect(runners.map(({ folder, types }) => `${folder} ${types.length}`)).toEqual([
+    'plugins/imports 1',
+    'plugins/reports 1',
+    'runners/archivesspace 11',
+  ]);
+});
+
+test('whatever JSON stands in a manifest, the answer is runners or a list of what is wrong', async () => {
+  await fc.assert(
+    fc.asyncProperty(fc.jsonValue(), fc.jsonValue(), async (manifest, schema) => {
+      const path = plugin('reports', {
+        'manifest.ts': null,
+        'manifest.json': JSON.stringify(manifest),
+        'schemas/report_job.json': JSON.stringify(schema),
+      });
+
+      await expect(findRunners([path], {}, [])).rejects.toThrow(
+        /^Runners that cannot be deployed:\n- (plugins\/reports.*(\n|$))+/s,
+      );
+    }),
+    { numRuns: 30 },
   );
 });

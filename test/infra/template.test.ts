@@ -302,15 +302,25 @@ describe('registration', () => {
   });
 
   test('a site changes the options of a type', async () => {
-    const changed = await synthesize({
-      type_options: { import_job: { hidden: true, create_permissions: ['manage_repository'] } },
-    });
+    const options = {
+      hidden: true,
+      create_permissions: ['manage_repository'],
+      resumable: true,
+      retries: 1,
+      title: 'Import',
+      files: { max: 3 },
+    };
+    const changed = await synthesize({ type_options: { import_job: options } });
     const [text] = changed.one('Custom::JobTypes', 'TypesImportJob')['Types'] as string[];
 
     expect(JSON.parse(text ?? '')).toMatchObject({
       hidden: true,
       createPermissions: ['manage_repository'],
       cancelPermissions: ['cancel_importer_job'],
+      resumable: true,
+      retries: 1,
+      presentation: { title: 'Import' },
+      files: { max: 3 },
     });
   });
 });

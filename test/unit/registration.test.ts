@@ -72,6 +72,23 @@ describe('a registration', () => {
     ]);
   });
 
+  test('gives the page its words and the dispatcher its options, and nothing for what is not said', async () => {
+    const table = await deployed();
+    const presentation = { title: 'A job', translations: { de: { title: 'Ein Auftrag' } } };
+    const files = { max: 1, types: ['.xml'] };
+    const said = { ...aJob, type: 'b_job', presentation, files, resumable: true, retries: 2 };
+
+    await registerTypes(table, of('plugins/b', said, { ...aJob, type: 'c_job', resumable: false, retries: 0 }), 9);
+
+    const [a, b] = await readTypes(table);
+    expect(Object.keys(a ?? {})).not.toContain('presentation');
+    expect(JSON.parse(b?.presentation ?? '')).toEqual(presentation);
+    expect(b?.files).toEqual(files);
+    const { types } = (await settings(table)) as { types: Record<string, object> };
+    expect(types['b_job']).toMatchObject({ resumable: true, retries: 2 });
+    expect(Object.keys(types['c_job'] ?? {})).toEqual(expect.not.arrayContaining(['resumable', 'retries']));
+  });
+
   test('made again, changes what is new and retires what is gone', async () => {
     const table = await deployed();
 

@@ -2,7 +2,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { type Collected, collect, type RunnerSource } from '../../core/registry.ts';
-import type { RunnerManifest, TypeOptions } from '../../schemas/runner-manifest.ts';
+import type { TypeOptions } from '../../schemas/runner-manifest.ts';
 
 /** A runner as a careless author may write it. */
 interface Given {
@@ -11,12 +11,15 @@ interface Given {
   readonly schemas?: Readonly<Record<string, unknown>>;
   readonly exports?: readonly string[];
   readonly manifest?: object;
+  readonly language?: 'node' | 'python';
 }
 
 function source({ folder = 'plugins/a', types = { a_job: {} }, ...given }: Given = {}): RunnerSource {
   return {
     folder,
-    manifest: { types, ...given.manifest } as RunnerManifest,
+    manifest: { types, ...given.manifest },
+    manifestFile: 'manifest.ts',
+    language: given.language ?? 'node',
     schemas: given.schemas ?? Object.fromEntries(Object.keys(types).map((type) => [type, { type: 'object' }])),
     exports: given.exports ?? ['run', 'handler'],
   };
@@ -40,6 +43,8 @@ describe('a type has', () => {
           createPermissions: [],
           cancelPermissions: [],
           graceSeconds: 30,
+          resumable: false,
+          retries: 0,
         },
       ],
     });
@@ -133,7 +138,7 @@ describe('refused is', () => {
     [
       'a type registered twice, naming both runners',
       [source(), source({ folder: 'plugins/b' })],
-      'Job type a_job is registered twice: by plugins/a and by plugins/b. Rename one of them.',
+      "Job type a_job is registered twice: by plugins/a and by plugins/b. Rename one of them, or let the one that is to have it say so: `replaces: 'plugins/a'` among its options of the type.",
     ],
     [
       'a runner without run',
@@ -191,14 +196,14 @@ describe('refused is', () => {
       'plugins/a/manifest.ts registers no job type: name at least one in `types`.',
     ],
     [
-      'an unknown option of a type, naming the known ones',
+      'an unknown option of a type, naming the nearest',
       [source({ types: { a_job: { run_concurently: true } } })],
-      'plugins/a/manifest.ts, type a_job: unknown option run_concurently. Known are hidden, run_concurrently, create_permissions, cancel_permissions, grace_seconds, time_limit_seconds.',
+      'plugins/a/manifest.ts, type a_job: unknown option run_concurently. Did you mean run_concurrently?',
     ],
     [
       'an unknown option of a runner, naming the known ones',
-      [source({ manifest: { memory: 512 } })],
-      'plugins/a/manifest.ts: unknown option memory. Known are archivesspace, memory_mb, timeout_seconds, types.',
+      [source({ manifest: { cpu: 2 } })],
+      'plugins/a/manifest.ts: unknown option cpu. Known are types, archivesspace, memory_mb, timeout_seconds.',
     ],
     ...(
       [
@@ -263,7 +268,7 @@ describe('refused is', () => {
 
   test('a site’s options for a type that nobody registers', () => {
     expect(problems(collect([source()], { b_job: { hidden: true } }))).toEqual([
-      'type_options names b_job, but no runner registers that type.',
+      'type_options names b_job, but no runner registers that type. Did you mean a_job?',
     ]);
   });
 
@@ -280,23 +285,296 @@ describe('refused is', () => {
   });
 
   test('every option that is not known, by name', () => {
-    const known = [
-      'hidden',
-      'run_concurrently',
-      'create_permissions',
-      'cancel_permissions',
-      'grace_seconds',
-      'time_limit_seconds',
-    ];
     fc.assert(
       fc.property(
-        fc.string({ minLength: 1 }).filter((name) => !known.includes(name) && name !== '__proto__'),
+        fc.string({ minLength: 1 }).filter((name) => !Object.hasOwn(options, name) && name !== '__proto__'),
         (name) => {
           const [problem, ...more] = problems(collect([source({ types: { a_job: { [name]: true } } })]));
-          expect(problem).toContain(`unknown option ${name}.`);
+          expect(problem).toContain(`type a_job: unknown option ${name}.`);
           expect(more).toEqual([]);
         },
       ),
     );
+  });
+});
+
+/** One right value for each option. */
+const options: Required<TypeOptions> = {
+  hidden: true,
+  run_concurrently: true,
+  create_permissions: 'import_records',
+  cancel_permissions: [],
+  grace_seconds: 5,
+  time_limit_seconds: 60,
+  resumable: true,
+  retries: 3,
+  replaces: 'plugins/b',
+  title: 'Count lines',
+  description: 'Counts the lines of files.',
+  form: {
+    notes: { multiline: true, placeholder: 'Such as: all boxes', advanced: true },
+    'inner/depth': { placeholder: '3' },
+  },
+  translations: {
+    de: {
+      title: 'Zeilen zählen',
+      properties: {
+        notes: { title: 'Anmerkungen', description: 'Frei', placeholder: 'Etwa: alle Kartons' },
+        kind: { values: { all: 'Alle', '2': 'Zwei' } },
+        several: { values: { a: 'Das A' } },
+      },
+    },
+    'fr-CA': { description: 'Compte les lignes.' },
+  },
+  files: { max: 2, max_bytes: 1_000, types: ['.xml', 'text/csv', 'image/*', '.tar.gz'] },
+};
+
+const schema = {
+  type: 'object',
+  properties: {
+    jsonmodel_type: { const: 'a_job' },
+    notes: { type: 'string' },
+    kind: { enum: ['all', 2] },
+    several: { type: 'array', items: { enum: ['a', 'b'] } },
+    sure: { type: 'boolean' },
+    day: { type: 'string', format: 'date' },
+    inner: { type: 'object', properties: { depth: { type: 'integer' } } },
+  },
+};
+const problemsOf = (given: object, name = 'a_job') =>
+  problems(collect([source({ types: { [name]: given }, schemas: { [name]: schema } })]));
+
+test('every option reaches the type', () => {
+  const { replaces: _, ...own } = options;
+
+  expect(collect([source({ types: { a_job: own }, schemas: { a_job: schema } })])).toStrictEqual({
+    ok: true,
+    types: [
+      {
+        type: 'a_job',
+        folder: 'plugins/a',
+        schema,
+        hidden: true,
+        runConcurrently: true,
+        createPermissions: ['import_records'],
+        cancelPermissions: [],
+        graceSeconds: 5,
+        timeLimitSeconds: 60,
+        resumable: true,
+        retries: 3,
+        title: own.title,
+        description: own.description,
+        form: own.form,
+        translations: own.translations,
+        files: own.files,
+      },
+    ],
+  });
+});
+
+describe('what is wrong inside an option names the place and the fix', () => {
+  test.each<[given: object, problem: string]>([
+    [{ resumable: 1 }, 'resumable must be true or false, not 1.'],
+    [{ resumable: true, retries: 11 }, 'retries must be a whole number from 0 to 10, not 11.'],
+    [{ retries: 1 }, 'retries needs `resumable: true`, since a job is tried again from its last checkpoint.'],
+    [{ title: '' }, 'title must be a text of 1 to 1000 characters, not "".'],
+    [{ description: ['a'] }, 'description must be a text of 1 to 1000 characters, not ["a"].'],
+    [{ replaces: true }, 'replaces must be the folder of a runner, such as "runners/import_job", not true.'],
+    [{ form: [] }, 'form must be an object by property of the schema, not [].'],
+    [{ form: { nots: {} } }, 'form.nots: the schema has no property nots. Did you mean notes?'],
+    [
+      { form: { 'inner/dept': {} } },
+      'form.inner/dept: the schema has no property inner/dept. Did you mean inner/depth?',
+    ],
+    [{ form: { notes: null } }, 'form.notes must be an object, not null.'],
+    [{ form: { notes: { multline: true } } }, 'form.notes has no option multline. Did you mean multiline?'],
+    [
+      { form: { notes: { colour: 'red' } } },
+      'form.notes has no option colour. Known are multiline, placeholder, advanced.',
+    ],
+    [{ form: { notes: { advanced: 'yes' } } }, 'form.notes.advanced must be true or false, not "yes".'],
+    [
+      { form: { kind: { multiline: true } } },
+      'form.kind.multiline: only a string without `enum` or `format` can be a field of several lines. Leave it out.',
+    ],
+    [
+      { form: { sure: { placeholder: 'x' } } },
+      'form.sure.placeholder: no text is typed into this field, so that nobody would see a placeholder. Leave it out.',
+    ],
+    [{ translations: 'de' }, 'translations must be an object by language tag, not "de".'],
+    [{ translations: { de_DE: {} } }, 'translations: de_DE is not a language tag (BCP 47). Did you mean de-DE?'],
+    [
+      { translations: { german: {} } },
+      'translations: german is not a language tag (BCP 47). It is one such as de or fr-CA.',
+    ],
+    [{ translations: { de: {}, DE: {} } }, 'translations: DE is there twice. Keep one of them.'],
+    [{ translations: { de: { titel: 'x' } } }, 'translations.de has no option titel. Did you mean title?'],
+    [
+      { translations: { de: { properties: { note: {} } } } },
+      'translations.de.properties.note: the schema has no property note. Did you mean notes?',
+    ],
+    [
+      { translations: { de: { properties: { kind: { values: { al: 'Alle' } } } } } },
+      'translations.de.properties.kind.values: the `enum` of the property has no value al. Did you mean all?',
+    ],
+    [
+      { translations: { de: { properties: { notes: { values: { a: 'A' } } } } } },
+      'translations.de.properties.notes.values: the property has no `enum`, whose values have labels.',
+    ],
+    [
+      { translations: { de: { properties: { kind: { values: { all: 1 } } } } } },
+      'translations.de.properties.kind.values.all must be a text of 1 to 1000 characters, not 1.',
+    ],
+    [
+      { translations: { de: { properties: { day: { placeholder: 'x' } } } } },
+      'translations.de.properties.day.placeholder: no text is typed into this field, so that nobody would see a placeholder. Leave it out.',
+    ],
+    [{ files: { max: 101 } }, 'files.max must be a whole number from 0 to 100, not 101.'],
+    [{ files: { max_bytes: 0 } }, 'files.max_bytes must be a whole number of bytes from 1 to 4294967296, not 0.'],
+    [{ files: { maximum: 1 } }, 'files has no option maximum. Known are max, max_bytes, types.'],
+    ...[[], 'text/csv', ['xml'], ['*/*'], ['text/'], [1]].map((types): [object, string] => [
+      { files: { types } },
+      `files.types must be a list of types such as ".xml", "text/csv" or "image/*", not ${JSON.stringify(types)}.`,
+    ]),
+  ])('%j', (given, problem) => {
+    expect(problemsOf(given)).toEqual([`plugins/a/manifest.ts, type a_job: ${problem}`]);
+  });
+
+  test('of an option that a site sets, which names the setting', () => {
+    const overrides = { a_job: { files: { max: -1 }, replaces: 'plugins/b' } };
+
+    expect(problems(collect([source()], overrides))).toEqual([
+      'type_options, type a_job: files.max must be a whole number from 0 to 100, not -1.',
+      'type_options, type a_job: a site cannot set replaces. The manifest of the runner that takes over says it.',
+    ]);
+  });
+
+  test('a site may make a type resumable whose manifest has the retries, or take that away', () => {
+    const retried = source({ types: { a_job: { resumable: true, retries: 2 } } });
+
+    expect(collect([retried], { a_job: { retries: 5 } })).toMatchObject({ types: [{ retries: 5 }] });
+    expect(problems(collect([retried], { a_job: { resumable: false } }))).toEqual([
+      expect.stringContaining('retries needs `resumable: true`'),
+    ]);
+  });
+});
+
+describe('a type that another runner has', () => {
+  const builtIn = source({ folder: 'runners/import_job', types: { import_job: {}, other_job: {} } });
+  const taking = (folder: string, replaces: string) => source({ folder, types: { import_job: { replaces } } });
+  const twoWays = (...sources: RunnerSource[]) => [sources, sources.toReversed()].map((given) => collect(given));
+
+  test('is taken over by one that says so, whoever comes first', () => {
+    for (const collected of twoWays(builtIn, taking('plugins/a', 'runners/import_job')))
+      expect(collected.ok && collected.types.map(({ type, folder }) => `${type} of ${folder}`).sort()).toEqual([
+        'import_job of plugins/a',
+        'other_job of runners/import_job',
+      ]);
+  });
+
+  test('is not taken over from one that does not have it', () => {
+    for (const collected of twoWays(builtIn, taking('plugins/a', 'runners/imports')))
+      expect(problems(collected)).toEqual([
+        'plugins/a/manifest.ts, type import_job: replaces names runners/imports, which does not register this type; runners/import_job does.',
+      ]);
+    expect(problems(collect([taking('plugins/a', 'runners/imports')]))).toEqual([
+      'plugins/a/manifest.ts, type import_job: replaces names runners/imports, which does not register this type; nobody else here does, so leave it out.',
+    ]);
+  });
+
+  test.each([
+    ['twice', 'runners/import_job'],
+    ['in a chain', 'plugins/a'],
+  ])('is not taken over %s', (_, second) => {
+    for (const collected of twoWays(builtIn, taking('plugins/a', 'runners/import_job'), taking('plugins/b', second)))
+      expect(problems(collected)).toEqual([
+        expect.stringMatching(
+          /^Job type import_job is taken over twice: by plugins\/[ab], which replaces .*plugins\/[ab]/,
+        ),
+      ]);
+  });
+
+  test('stays a type of two, when a third one takes it over from one of them', () => {
+    const third = source({ folder: 'plugins/c', types: { import_job: {} } });
+
+    expect(problems(collect([builtIn, third, taking('plugins/a', 'runners/import_job')]))).toEqual([
+      expect.stringContaining('Job type import_job is registered twice: by plugins/c and by plugins/a.'),
+    ]);
+  });
+});
+
+test('a runner in Python has a handler, and need not export run', () => {
+  expect(problems(collect([source({ language: 'python', exports: ['handler'] })]))).toEqual([]);
+  expect(problems(collect([source({ language: 'python', exports: [] })]))).toEqual([
+    'plugins/a/runner.py has no `handler` at its top level: add `def handler(event, context):`, or `handler = …`.',
+  ]);
+});
+
+describe('whatever stands in a manifest, its problems are said and nothing is thrown', () => {
+  const collectJunk = (manifest: unknown, schemas: unknown, overrides: unknown) =>
+    collect(
+      [{ ...source(), manifest, schemas: Object(schemas) as Record<string, unknown> }],
+      Object(overrides) as Record<string, TypeOptions>,
+    );
+
+  test.each([
+    [[], 'plugins/a/manifest.ts must be an object such as {"types": {"a_job": {}}}, not [].'],
+    [null, 'plugins/a/manifest.ts must be an object such as {"types": {"a_job": {}}}, not null.'],
+    [
+      { types: null },
+      'plugins/a/manifest.ts: types must be an object of options by job type, such as {"a_job": {}}, not null.',
+    ],
+    [
+      { types: ['a_job'] },
+      'plugins/a/manifest.ts: types must be an object of options by job type, such as {"a_job": {}}, not ["a_job"].',
+    ],
+    [
+      { types: { a_job: 'hidden' } },
+      'plugins/a/manifest.ts, type a_job: its options must be an object, {} for none, not "hidden".',
+    ],
+  ])('%j', (manifest, problem) => {
+    expect(problems(collectJunk(manifest, { a_job: {} }, {})).filter((one) => !one.includes('schemas/'))).toEqual([
+      problem,
+    ]);
+  });
+
+  test('any JSON at all, at any place of one that is right', () => {
+    const junk = fc.jsonValue({ maxDepth: 3 });
+    const withJunk = fc.oneof(
+      junk,
+      fc.tuple(fc.constantFrom(...Object.keys(options), 'types'), junk).map(([option, value]) => ({
+        types: { a_job: { ...options, [option]: value } },
+      })),
+      fc.tuple(fc.constantFrom('de', 'x', '__proto__', 'toString'), junk).map(([name, value]) => ({
+        types: {
+          a_job: {
+            form: { [name]: value, notes: value },
+            translations: { [name]: value, de: { properties: { notes: value, [name]: value } } },
+            files: { types: value },
+          },
+          [name]: value,
+        },
+      })),
+    );
+    const schemas = fc.oneof(
+      junk,
+      junk.map((value) => ({ a_job: value })),
+      junk.map((value) => ({ a_job: { properties: { notes: value, kind: { enum: value, items: value } } } })),
+    );
+    fc.assert(
+      fc.property(withJunk, schemas, fc.oneof(junk, fc.record({ a_job: junk })), (manifest, given, overrides) => {
+        const collected = collectJunk(manifest, given, overrides);
+        for (const problem of problems(collected)) expect(problem).toMatch(/^(plugins\/a|type_options|Job type)/);
+      }),
+      { numRuns: 2_000 },
+    );
+  });
+
+  test('values that JSON has not', () => {
+    const circle: Record<string, unknown> = {};
+    circle['self'] = circle;
+    for (const value of [circle, 1n, Symbol('s'), () => 0, undefined, Object.create(null)])
+      for (const option of Object.keys(options))
+        expect(problemsOf({ [option]: value }).join()).not.toContain('TypeError');
   });
 });
