@@ -1,4 +1,4 @@
-import { join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { Duration, RemovalPolicy, Stack } from 'aws-cdk-lib';
 import type { ISecurityGroup, IVpc } from 'aws-cdk-lib/aws-ec2';
 import { Effect, PolicyStatement, Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
@@ -24,7 +24,7 @@ export interface Network {
 }
 
 export interface FunctionSettings {
-  /** The file with `handler`, absolute. */
+  /** The file with `handler`, absolute. One in Python is taken as it is, with what lies beside it. */
   readonly entry: string;
   readonly description: string;
   readonly environment: Readonly<Record<string, string>>;
@@ -56,6 +56,7 @@ const networkActions = [
 /** Makes one Lambda with a role and a log group of its own: nothing of CDK's default policies, which allow `*`. */
 export function makeFunction(scope: Construct, id: string, settings: FunctionSettings): LambdaFunction {
   const { network } = settings;
+  const language = settings.entry.endsWith('.py') ? python(settings.entry) : node;
   const logGroup = new LogGroup(scope, `${id}Logs`, {
     retention: settings.logRetentionDays,
     removalPolicy: RemovalPolicy.RETAIN,
@@ -68,9 +69,8 @@ export function makeFunction(scope: Construct, id: string, settings: FunctionSet
   role.addToPolicy(allow(['logs:CreateLogStream', 'logs:PutLogEvents'], [logGroup.logGroupArn]));
   return new LambdaFunction(scope, id, {
     code: makeCode(scope, `${id}Code`, settings),
-    handler: 'index.handler',
+    ...language,
     description: settings.description,
-    runtime: Runtime.NODEJS_24_X,
     architecture: Architecture.ARM_64,
     memorySize: settings.memoryMb ?? 512,
     timeout: Duration.seconds(settings.timeoutSeconds),
@@ -89,10 +89,17 @@ export function makeFunction(scope: Construct, id: string, settings: FunctionSet
   });
 }
 
+const node = { runtime: Runtime.NODEJS_24_X, handler: 'index.handler' };
+const python = (entry: string) => ({ runtime: Runtime.PYTHON_3_13, handler: `${basename(entry, '.py')}.handler` });
+/** What running its tests leaves beside a runner in Python: it would make each deploy another version. */
+const leftovers = ['**/__pycache__', '**/*.pyc', 'tests'];
+
 function makeCode(scope: Construct, id: string, { entry, credentials }: FunctionSettings): Code {
   // Commands that deploy nothing, such as `cdk list` and `cdk destroy`, and tests of the template alone.
-  if (!Stack.of(scope).bundlingRequired) return Code.fromInline('// not bundled');
-  const code = Code.fromAsset(bundle(entry, credentials));
+  if (!Stack.of(scope).bundlingRequired) return Code.fromInline('# not bundled');
+  const code = entry.endsWith('.py')
+    ? Code.fromAsset(dirname(entry), { exclude: leftovers })
+    : Code.fromAsset(bundle(entry, credentials));
   // Copies the code into the assembly now, not when a function is made of it.
   code.bind(new Construct(scope, id));
   return code;

@@ -8,6 +8,7 @@ import type { Construct } from 'constructs';
 import { maxLanes } from '../core/limits.ts';
 import * as env from '../functions/env.ts';
 import { makeApi } from './api.ts';
+import { exportFrom } from './exports.ts';
 import { allow, allowItems, makeServiceFunction, type Network } from './functions.ts';
 import { makeMachine, watchExecutions } from './machine.ts';
 import { makePage } from './page.ts';
@@ -287,6 +288,15 @@ class JobsStack extends Stack {
 
     const machine = makeMachine(this, machineName, finisher, runnerFunctions, logRetentionDays);
     watchExecutions(this, machine, finisher);
+    exportFrom(this, stage, {
+      table: table.tableName,
+      bucket: bucket.bucketName,
+      register: register.functionArn,
+      'register-role': register.role?.roleName ?? '',
+      session: session.functionArn,
+      'machine-role': machine.role.roleName,
+      ...(settings.archivesspaceUrl && { 'archivesspace-url': settings.archivesspaceUrl }),
+    });
     const schedule = new Rule(this, 'EachMinute', { schedule: Schedule.rate(Duration.minutes(1)) });
     // A sweep that failed or came late is made up for by the next one.
     schedule.addTarget(

@@ -325,6 +325,34 @@ describe('registration', () => {
   });
 });
 
+describe('what stacks of their own find', () => {
+  const exported = (of: Synthesized) =>
+    Object.values((JSON.parse(of.text) as { Outputs: Record<string, { Export?: { Name: string } }> }).Outputs)
+      .flatMap((output) => output.Export?.Name ?? [])
+      .sort();
+
+  test('is exported under the name of the stage', async () => {
+    const test = await synthesize({ stage: 'test' });
+
+    expect(exported(stack)).toEqual(
+      ['archivesspace-url', 'bucket', 'machine-role', 'register', 'register-role', 'session', 'table'].map(
+        (what) => `background-jobs-prod:${what}`,
+      ),
+    );
+    expect(exported(test)).toContain('background-jobs-test:table');
+    expect(exported(test)).not.toContain('background-jobs-test:archivesspace-url');
+  });
+});
+
+test('a runner in Python is taken as it is, on a runtime that Lambda has', async () => {
+  const python = await synthesize({ plugins: 'examples/python_lines' });
+
+  expect(python.one('AWS::Lambda::Function', 'RunnerPythonLines')).toMatchObject({
+    Runtime: 'python3.13',
+    Handler: 'runner.handler',
+  });
+});
+
 describe('settings', () => {
   test('stages fit into one account beside each other', async () => {
     const other = await synthesize({ stage: 'test' });
