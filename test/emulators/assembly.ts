@@ -89,6 +89,8 @@ export function writeAssembly(parts: AssemblyParts, dir = scratchDir()): string 
 export interface TestStack extends Stack {
   /** Everything that was printed. */
   readonly lines: string[];
+  /** Outputs and resources as they are by now. */
+  current(): Pick<Stack, 'outputs' | 'resources'>;
 }
 
 /** Starts the assembly; it is stopped after the test. */
@@ -101,7 +103,7 @@ export async function runAssembly(parts: AssemblyParts, options: Partial<StackOp
     ...options,
   });
   onTestFinished(() => stack.stop());
-  return { ...stack, lines };
+  return { ...stack, lines, current: () => ({ outputs: stack.outputs, resources: stack.resources }) };
 }
 
 const credentials = { accessKeyId: 'local', secretAccessKey: 'local' };
