@@ -17,6 +17,7 @@ const arn = 'arn:aws:lambda:us-east-1:000000000000:function:Fn';
 
 /** Answers with what it is, and waits for so long. */
 const source = (code: string) => `export const handler = async ({ ms = 0 }, context) => {
+  if (ms) console.log('waits');
   await new Promise((done) => setTimeout(done, ms));
   return { code: '${code}', own: process.env.OWN, version: process.env.AWS_LAMBDA_FUNCTION_VERSION,
     context: context.functionVersion, arn: context.invokedFunctionArn, pid: process.pid }; };`;
@@ -179,6 +180,7 @@ describe('the API of versions', () => {
     const { pid } = await invoke(client, `${arn}:1`);
     await invoke(client, `${arn}:2`);
     const running = invoke(client, `${arn}:2`, { ms: 1_500 });
+    await waitFor(() => expect(stack.lines).toContain('Fn: waits'));
 
     await client.send(new DeleteFunctionCommand({ FunctionName: 'Fn', Qualifier: '1' }));
     await client.send(new DeleteFunctionCommand({ FunctionName: `${arn}:2` }));

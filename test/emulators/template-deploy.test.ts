@@ -15,6 +15,7 @@ import {
 } from './assembly.ts';
 
 const code = (word: string) => `export const handler = async ({ ms = 0 }) => {
+  if (ms) console.log('waits');
   await new Promise((done) => setTimeout(done, ms)); return { word: '${word}', pid: process.pid }; };`;
 
 /** Prints the request, and fails where a property asks for it. */
@@ -54,6 +55,7 @@ describe('a deploy into a running stack', () => {
     const invoke = invokerOf(stack);
     const [a, b] = [await invoke('A'), await invoke('B')];
     const running = invoke('A', { ms: 1_500 });
+    await waitFor(() => expect(stack.lines).toContain('A: waits'));
 
     writeAssembly({ functions: { A: process('new'), B: process('same') } }, assemblyDir);
 
