@@ -70,7 +70,7 @@ export async function read(table: Table, key: Key, stale = false): Promise<Item 
   const { Item: item } = await table.client.send(
     new GetItemCommand({ TableName: table.name, Key: marshall(key), ConsistentRead: !stale }),
   );
-  return item && (unmarshall(item) as Item);
+  return item && asItem(item);
 }
 
 /** Reads items as they stand at one moment, at twice the price of a consistent read; at most 100. */
@@ -80,7 +80,7 @@ export async function readTogether(table: Table, keys: readonly Key[]): Promise<
       TransactItems: keys.map((key) => ({ Get: { TableName: table.name, Key: marshall(key) } })),
     }),
   );
-  return responses.map(({ Item: item }) => item && (unmarshall(item) as Item));
+  return responses.map(({ Item: item }) => item && asItem(item));
 }
 
 export interface QueryOptions {
@@ -122,7 +122,7 @@ export async function* query(table: Table, pk: string, options: QueryOptions = {
       }),
     );
     for (const item of page.Items ?? []) {
-      yield unmarshall(item) as Item;
+      yield asItem(item);
       if (--left === 0) return;
     }
     start = page.LastEvaluatedKey;
@@ -225,7 +225,7 @@ const isRefused = (code: string | undefined) => code === 'ConditionalCheckFailed
 
 /** What an error says was refused, by write; undefined when it says something else. */
 function refusal(error: unknown, count: number): (Item | null | undefined)[] | undefined {
-  const old = (item: Record<string, AttributeValue> | undefined) => (item ? (unmarshall(item) as Item) : null);
+  const old = (item: Record<string, AttributeValue> | undefined) => (item ? asItem(item) : null);
   if (error instanceof ConditionalCheckFailedException) return [old(error.Item)];
   if (!(error instanceof TransactionCanceledException)) return undefined;
   const reasons = error.CancellationReasons ?? [];
@@ -262,3 +262,6 @@ function mayTryAgain(error: unknown): boolean {
   } = error as { name?: string; code?: string; $metadata?: { httpStatusCode?: number } };
   return passing.has(name) || passing.has(code) || ($metadata?.httpStatusCode ?? 0) >= 500;
 }
+
+/** Numbers that JavaScript has not exactly come as near as it has them: a runner may have written any. */
+const asItem = (item: Record<string, AttributeValue>) => unmarshall(item, { wrapNumbers: Number }) as Item;

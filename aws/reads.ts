@@ -2,6 +2,7 @@ import { UpdateItemCommand } from '@aws-sdk/client-dynamodb';
 import { marshall } from '@aws-sdk/util-dynamodb';
 import type { Heads } from '../core/dispatch.ts';
 import { Fault } from '../core/errors.ts';
+import { fileName, isContentType } from '../core/file-names.ts';
 import {
   type Board,
   type Ends,
@@ -14,6 +15,7 @@ import {
   type Settings,
   type Slot,
 } from '../core/job.ts';
+import { countOf, readRunItem } from '../core/run-item.ts';
 import { inputKey, keys, numberOf, outputKey, type RegisteredType } from '../core/table.ts';
 import type { Item } from '../core/writes.ts';
 import { query, read, type Table } from './dynamo.ts';
@@ -77,7 +79,7 @@ export async function readRun(
   job: { readonly type: string; readonly id: number },
 ): Promise<Run | undefined> {
   const item = await read(table, keys.run(job.type, job.id));
-  return item && fromItem<Run>(item);
+  return item && readRunItem(item);
 }
 
 /** The job's parameters as JSON text, wherever they are kept. */
@@ -125,9 +127,9 @@ export async function findEnds(
   };
   const [log, record] = await Promise.all([last('LOG#'), last('RECORD#')]);
   return {
-    log: log ? numberOf(String(log['sk'])) + Number(log['size']) : 0,
+    log: log ? countOf(numberOf(String(log['sk'])) + Number(log['size'])) : 0,
     files: 0,
-    records: record ? numberOf(String(record['sk'])) + 1 : 0,
+    records: record ? countOf(numberOf(String(record['sk'])) + 1) : 0,
   };
 }
 
@@ -163,7 +165,8 @@ export async function readLogPart(
     const start = numberOf(String(item['sk']));
     if (!counts(job, item['token'], start, 'log')) continue;
     const end = isEnded(job) ? (job.ends?.log ?? 0) : Number.POSITIVE_INFINITY;
-    const chunk = item['bytes'] as Uint8Array;
+    const chunk = item['bytes'];
+    if (!(chunk instanceof Uint8Array)) continue;
     const bytes = chunk.subarray(Math.max(0, offset - start), end - start).subarray(0, left);
     seenTo = start + chunk.length;
     parts.push(bytes);
@@ -181,8 +184,8 @@ export async function readRecords(table: Table, job: Job): Promise<readonly stri
   const uris: string[] = [];
   for await (const item of query(table, keys.run(job.type, job.id).pk, { from: 'RECORD#', to: 'RECORD#~' })) {
     if (!counts(job, item['token'], numberOf(String(item['sk'])), 'records')) continue;
-    const { created = [], modified = [] } = fromItem<{ created?: string[]; modified?: string[] }>(item);
-    uris.push(...created, ...modified);
+    for (const written of [item['created'], item['modified']])
+      if (Array.isArray(written)) uris.push(...written.filter((uri) => typeof uri === 'string'));
   }
   // Not records of their own: they are part of the record that they are about (archivesspace: controllers/job.rb).
   return [...new Set(uris.reverse())].filter((uri) => !uri.includes('/collection_management/'));
@@ -192,6 +195,8 @@ export interface JobFile extends Omit<StoredFile, 'etag'> {
   readonly key: string;
   readonly output: boolean;
 }
+
+const anyContent = 'application/octet-stream';
 
 /** A job's files: those uploaded with it, then those it made, which count when it has ended. */
 export async function readFiles(table: Table, job: Job): Promise<readonly JobFile[]> {
@@ -208,8 +213,15 @@ export async function readFiles(table: Table, job: Job): Promise<readonly JobFil
   for await (const item of query(table, keys.run(type, id).pk, { from: 'FILE#', to: 'FILE#~' })) {
     const n = numberOf(String(item['sk']));
     if (!counts(job, item['token'], n, 'files')) continue;
-    const { name, size, contentType } = fromItem<StoredFile>(item);
-    outputs.push({ name, size, contentType, key: outputKey(type, id, job.token, n), output: true });
+    const { name, size, contentType } = item;
+    outputs.push({
+      // The SDK refuses paths; what did not come by it may name anything.
+      name: fileName(typeof name === 'string' ? name : undefined),
+      size: countOf(size),
+      contentType: typeof contentType === 'string' && isContentType(contentType) ? contentType : anyContent,
+      key: outputKey(type, id, job.token, n),
+      output: true,
+    });
   }
   return [...inputs, ...outputs];
 }

@@ -2,12 +2,12 @@ import { randomBytes } from 'node:crypto';
 import { commit } from '../../aws/dynamo.ts';
 import { presign } from '../../aws/objects.ts';
 import { Fault, Refusal } from '../../core/errors.ts';
+import { fileName } from '../../core/file-names.ts';
 import { maxFileBytes, uploadLinkSeconds } from '../../core/limits.ts';
 import { placeUpload, uploadKey } from '../../core/uploads.ts';
 import type { UploadReply } from '../../schemas/extensions.ts';
 import type { Creation } from './create-job.ts';
 import type { Checked } from './http.ts';
-import { fileName } from './new-files.ts';
 import { jobTime } from './wire.ts';
 
 const mostBodyBytes = 16 * 1024;

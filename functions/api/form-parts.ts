@@ -1,7 +1,8 @@
 import { Busboy } from '@fastify/busboy';
 import { Refusal } from '../../core/errors.ts';
+import { fileName } from '../../core/file-names.ts';
 import { maxFiles, maxFormBytes } from '../../core/limits.ts';
-import { type FormFile, fileName } from './new-files.ts';
+import type { FormFile } from './new-files.ts';
 
 export interface Part {
   /** The number in `files[3]`; for `files[]`, its place in the form. */

@@ -1,9 +1,11 @@
 import { read, type Table } from '../../aws/dynamo.ts';
 import { copy, describe, type Objects, store } from '../../aws/objects.ts';
 import { Refusal } from '../../core/errors.ts';
+import { misfits } from '../../core/file-rules.ts';
 import { fromItem } from '../../core/job.ts';
-import { maxFiles, maxJobFilesBytes, maxUploads } from '../../core/limits.ts';
+import { maxUploads } from '../../core/limits.ts';
 import { type Upload, uploadItemKey, uploadKey } from '../../core/uploads.ts';
+import type { FileRules } from '../../schemas/runner-manifest.ts';
 import type { Request } from './http.ts';
 
 /** A file of a job to be created, wherever it is now. */
@@ -80,35 +82,27 @@ export async function findUploads(
 export const usedAlready = () =>
   new Refusal({ code: 'conflict', message: 'An upload that is named here belongs to another job already.' });
 
-/** What a type's schema may say of the files of its jobs, within what the service takes. */
-export interface FileBounds {
-  readonly 'x-max-files'?: unknown;
-  readonly 'x-max-file-bytes'?: unknown;
-}
-
-/** Throws `Refusal` when these are too many, or too much, for one job, or for one of this type. */
-export function mustBeFew(files: readonly NewFile[], bounds: FileBounds = {}): void {
-  const atMost = (bound: unknown, most: number) => (typeof bound === 'number' ? Math.min(bound, most) : most);
-  const mostFiles = atMost(bounds['x-max-files'], maxFiles);
-  if (files.length > mostFiles)
-    throw new Refusal({ code: 'bad_request', problems: { files: [`At most ${mostFiles} files`] } });
-  const mostBytes = atMost(bounds['x-max-file-bytes'], maxJobFilesBytes);
-  const bytes = files.reduce((sum, { size }) => sum + size, 0);
-  if (bytes > mostBytes)
-    throw new Refusal({
-      code: 'too_large',
-      message: `The files of this job are at most ${mostBytes} bytes together; these are ${bytes}.`,
-    });
-}
-
-/** What stands before the last slash is somebody's folder; characters that steer a screen are nobody's. */
-export function fileName(given: string | undefined): string {
-  const name =
-    (given ?? '')
-      .split(/[/\\]/)
-      .at(-1)
-      ?.replace(/[\p{Cc}\p{Bidi_Control}]/gu, '')
-      .slice(0, 255)
-      .toWellFormed() ?? '';
-  return name === '' || name === '.' || name === '..' ? 'file' : name;
+/** Throws `Refusal` when a job of this type cannot have these files: too many, too much together, or not of its types. */
+export function mustBeTaken(files: readonly NewFile[], type: string, rules?: FileRules): void {
+  const problems: string[] = [];
+  let tooLarge: string | undefined;
+  for (const misfit of misfits(files, rules)) {
+    switch (misfit.why) {
+      case 'type':
+        problems.push(`${misfit.name} is not a file that ${type} takes: ${misfit.types.join(', ')}`);
+        break;
+      case 'count':
+        problems.push(`At most ${misfit.most} files, not ${misfit.count}`);
+        break;
+      case 'bytes':
+        tooLarge =
+          `The files of one ${type} are at most ${misfit.most} bytes together; these are ${misfit.bytes}, ` +
+          `the largest is ${misfit.largest.name} with ${misfit.largest.size}.`;
+        break;
+      default:
+        misfit satisfies never;
+    }
+  }
+  if (problems.length > 0) throw new Refusal({ code: 'bad_request', problems: { files: problems } });
+  if (tooLarge !== undefined) throw new Refusal({ code: 'too_large', message: tooLarge });
 }

@@ -6,8 +6,9 @@ import type { ExecutionInput } from '../../aws/executions.ts';
 import { readInputs, readParams } from '../../aws/reads.ts';
 import { refusedSegment, segmentAfter } from '../../core/ending.ts';
 import { Fault } from '../../core/errors.ts';
-import { type Ends, fromItem, type Run as StoredRun } from '../../core/job.ts';
+import type { Ends, Run as StoredRun } from '../../core/job.ts';
 import { maxSegments } from '../../core/limits.ts';
+import { readRunItem } from '../../core/run-item.ts';
 import { claimSegment, keys } from '../../core/table.ts';
 import { openArchivesSpace } from './archivesspace.ts';
 import { type Run, StopReason } from './context.ts';
@@ -143,7 +144,7 @@ async function claim(
   const claimId = randomUUID();
   const written = await commit(table, claimSegment({ id, type, token }, segment, claimId, deadlineMs));
   const standing = written.done ? await read(table, keys.run(type, id)) : (written.refused[0] ?? undefined);
-  const run = standing && fromItem<StoredRun>(standing);
+  const run = standing && readRunItem(standing);
   // Refused by its own success: the answer of the first try was lost.
   if (run?.claim === claimId) return run;
   throw named(refusedSegment, `Segment ${segment} of job ${id} was claimed before, or may not run any more.`);

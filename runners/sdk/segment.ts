@@ -1,4 +1,5 @@
 import { isRecordUri } from '../../archivesspace/paths.ts';
+import { isContentType, isFileName } from '../../core/file-names.ts';
 import type { Ends, Run as StoredRun } from '../../core/job.ts';
 import { maxInterruptions, retryWaitSeconds } from '../../core/limits.ts';
 import {
@@ -217,8 +218,7 @@ function makeContext(
         throw new TypeError(
           `${JSON.stringify(name)} is not a file's name: 1 to 255 characters, no path, no control characters.`,
         );
-      if (!/^[\w.+-]+\/[\w.+-]+(; ?[\w=.+-]+)*$/.test(contentType))
-        throw new TypeError(`${JSON.stringify(contentType)} is not a content type.`);
+      if (!isContentType(contentType)) throw new TypeError(`${JSON.stringify(contentType)} is not a content type.`);
       if (bytes.length > maxFileBytes)
         throw new RangeError(`An output file has at most ${maxFileBytes} bytes; ${name} has ${bytes.length}.`);
       await recorder.file(name, contentType, bytes);
@@ -246,9 +246,6 @@ function withinSize(file: InputFile): InputFile {
     },
   };
 }
-
-/** A name, not a path: it may be shown and saved as it is. */
-export const isFileName = (name: string) => /^[^/\\\p{Cc}]{1,255}$/u.test(name) && name !== '.' && name !== '..';
 
 function rendered(state: unknown): string {
   const text = JSON.stringify(state ?? null);

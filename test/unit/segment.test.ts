@@ -1,10 +1,11 @@
 // One segment of a runner's body: how it ends, and what its context refuses.
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { isFileName } from '../../core/file-names.ts';
 import { noEnds } from '../../core/job.ts';
 import { type JobContext, type Run, StopReason } from '../../runners/sdk/context.ts';
 import type { Journal } from '../../runners/sdk/journal.ts';
-import { isFileName, runSegment, type Segment, savingMs } from '../../runners/sdk/segment.ts';
+import { runSegment, type Segment, savingMs } from '../../runners/sdk/segment.ts';
 import { runForTest } from '../../runners/sdk/testing.ts';
 
 beforeEach(() => {
