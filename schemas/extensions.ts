@@ -1,3 +1,5 @@
+import type { FieldHints, FileRules, Translation } from './runner-manifest.ts';
+
 /**
  * What the routes beyond ArchivesSpace's answer, and what they take. Errors have the same body as on all other routes.
  * Times are written as ArchivesSpace writes those of jobs: `2026-08-20 13:45:55 UTC`. Fields that do not apply are
@@ -249,7 +251,16 @@ export interface TypeEntry {
   readonly create_permissions: readonly string[];
   /** Needed besides `cancel_job`. */
   readonly cancel_permissions: readonly string[];
-  /** JSON Schema (2020-12) of the parameters, with `title` and `description`. */
+  /** What staff call it, and what it does; from the options of the type, else from its schema. */
+  readonly title?: string;
+  readonly description?: string;
+  /** How the page shows fields, by property of the schema; one inside a group as `group/property`. */
+  readonly form?: Readonly<Record<string, FieldHints>>;
+  /** Its texts in other languages, by language tag (BCP 47). What is not there stays as it is. */
+  readonly translations?: Readonly<Record<string, Translation>>;
+  /** Which files its jobs take. Absent: any that the service takes. */
+  readonly files?: FileRules;
+  /** JSON Schema (2020-12) of the parameters. */
   readonly schema: Readonly<Record<string, unknown>>;
 }
 

@@ -7,6 +7,7 @@ type Properties = Readonly<Record<string, Schema>>;
 
 const ref = (name: string): Schema => ({ $ref: `#/components/schemas/${name}` });
 const listOf = (items: Schema): Schema => ({ type: 'array', items });
+const mapOf = (values: Schema): Schema => ({ type: 'object', additionalProperties: values });
 const text: Schema = { type: 'string' };
 const whole: Schema = { type: 'integer', minimum: 0 };
 const yesOrNo: Schema = { type: 'boolean' };
@@ -322,19 +323,66 @@ export const wire = {
   },
   Types: object({
     types: listOf(
-      object({
-        type: text,
-        hidden: yesOrNo,
-        create_permissions: names,
-        cancel_permissions: names,
-        schema: {
-          type: 'object',
-          additionalProperties: true,
-          description: 'JSON Schema (2020-12) of the parameters.',
+      object(
+        {
+          type: text,
+          hidden: yesOrNo,
+          create_permissions: names,
+          cancel_permissions: names,
+          title: text,
+          description: text,
+          form: {
+            ...mapOf(
+              object(
+                { multiline: yesOrNo, placeholder: text, advanced: yesOrNo },
+                'multiline',
+                'placeholder',
+                'advanced',
+              ),
+            ),
+            description: 'How a page shows fields, by property of the schema; one inside a group as `group/property`.',
+          },
+          translations: {
+            ...mapOf(ref('Translation')),
+            description: 'Its texts in other languages, by language tag (BCP 47).',
+          },
+          files: {
+            ...object({ max: whole, max_bytes: whole, types: names }, 'max', 'max_bytes', 'types'),
+            description:
+              'Which files a job takes: how many, how many bytes together, and of which types, as in HTML’s `accept`.',
+          },
+          schema: {
+            type: 'object',
+            additionalProperties: true,
+            description: 'JSON Schema (2020-12) of the parameters.',
+          },
         },
-      }),
+        'title',
+        'description',
+        'form',
+        'translations',
+        'files',
+      ),
     ),
   }),
+  Translation: object(
+    {
+      title: text,
+      description: text,
+      properties: mapOf(
+        object(
+          { title: text, description: text, placeholder: text, values: mapOf(text) },
+          'title',
+          'description',
+          'placeholder',
+          'values',
+        ),
+      ),
+    },
+    'title',
+    'description',
+    'properties',
+  ),
   PageStart: object(
     {
       sign_in: {

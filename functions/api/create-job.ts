@@ -14,9 +14,9 @@ import { log } from '../bundle.ts';
 import { uriOf } from './brief.ts';
 import type { Checked, Reply, Request } from './http.ts';
 import { askedBefore } from './idempotency.ts';
-import { findUploads, mustBeFew, type NewFile, usedAlready } from './new-files.ts';
+import { findUploads, mustBeTaken, type NewFile, usedAlready } from './new-files.ts';
 import { readWrapper, type Wanted } from './read-wrapper.ts';
-import { parsedSchema, type Types } from './types.ts';
+import type { Types } from './types.ts';
 import { fittingParams } from './validate.ts';
 
 export interface Creation {
@@ -65,7 +65,7 @@ export async function createWith(
 
   const sent = await findUploads(table, objects, request, wanted.uploads);
   const all = [...files, ...sent.files];
-  mustBeFew(all, parsedSchema(type.schema));
+  mustBeTaken(all, type.type, type.files);
 
   const id = await nextId(table);
   const dropFiles = async () => {

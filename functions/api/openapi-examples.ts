@@ -176,6 +176,7 @@ export const examples: readonly Example[] = [
           hidden: false,
           create_permissions: ['update_resource_record'],
           cancel_permissions: [],
+          title: 'Bulk archival object updater',
         },
       ],
     },

@@ -37,9 +37,8 @@ export interface ParameterSchema {
   readonly default?: unknown;
   /** 0: an empty string is a value, and not nothing. */
   readonly minLength?: number;
-  /** At the top: how many files a job of the type takes, and how many bytes together. */
-  readonly 'x-max-files'?: unknown;
-  readonly 'x-max-file-bytes'?: unknown;
+  readonly title?: unknown;
+  readonly description?: unknown;
 }
 
 const parsed = new Map<string, ParameterSchema>();
