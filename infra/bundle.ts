@@ -1,8 +1,19 @@
 import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, statSync } from 'node:fs';
-import { join, relative, sep } from 'node:path';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join, relative, sep } from 'node:path';
 import { buildSync } from 'esbuild';
-import { projectRoot } from './runners.ts';
+import { projectRoot } from './project-root.ts';
 
 /** Where a function's AWS clients find credentials: only in the environment, or along the SDK's whole chain. */
 export type Credentials = 'environment' | 'chain';
@@ -17,13 +28,14 @@ const sources = ['archivesspace', 'aws', 'core', 'functions', 'plugins', 'runner
  * why this is not left to CDK's NodejsFunction: it writes one file.
  *
  * @param entry absolute path of the file with `handler`
- * @returns a folder to copy from, below .build/; made anew only when something in the project has changed
+ * @returns a folder to copy from; made anew only when something in the project has changed
  * @throws with esbuild's messages when the code cannot be bundled
  */
 export function bundle(entry: string, credentials: Credentials): string {
   const within = relative(projectRoot, entry);
-  // Of a plugin elsewhere it is not known what it is made from.
-  const version = within.startsWith('..') ? `elsewhere-${process.pid}` : hashOfSources();
+  if (!sources.some((folder) => within.startsWith(`${folder.replaceAll('/', sep)}${sep}`)))
+    return bundleElsewhere(entry, credentials);
+  const version = hashOfSources();
   const folder = join(kept, version, `${within.split(sep).join('-')}-${credentials}`);
   if (existsSync(folder)) return folder;
   mkdirSync(join(kept, version), { recursive: true });
@@ -38,11 +50,29 @@ export function bundle(entry: string, credentials: Credentials): string {
   return folder;
 }
 
-function build(entry: string, credentials: Credentials, outdir: string): void {
-  buildSync({
-    absWorkingDir: projectRoot,
+let elsewhere: string | undefined;
+
+/** Of a runner elsewhere it is not known what it is made from, so it is made each time, and kept until the process ends. */
+function bundleElsewhere(entry: string, credentials: Credentials): string {
+  if (elsewhere === undefined) {
+    const folder = mkdtempSync(join(tmpdir(), 'background-jobs-bundles-'));
+    process.once('exit', () => rmSync(folder, { recursive: true, force: true }));
+    elsewhere = folder;
+  }
+  const made = mkdtempSync(join(elsewhere, 'bundle-'));
+  build(entry, credentials, made);
+  return made;
+}
+
+function build(entry: string, credentials: Credentials, target: string): void {
+  // As if it were written beside the code: the paths in a source map are the same on every machine then, and so is the
+  // hash that tells a deploy whether anything is new.
+  const outdir = join(dirname(entry), 'bundle');
+  const { outputFiles } = buildSync({
+    absWorkingDir: dirname(entry),
     entryPoints: { index: entry },
     outdir,
+    write: false,
     outExtension: { '.js': '.mjs' },
     bundle: true,
     splitting: true,
@@ -62,6 +92,7 @@ function build(entry: string, credentials: Credentials, outdir: string): void {
         ? { '@aws-sdk/credential-provider-node': join(projectRoot, 'aws', 'env-credentials.ts') }
         : {},
   });
+  for (const { path, contents } of outputFiles) writeFileSync(join(target, relative(outdir, path)), contents);
 }
 
 const hourMs = 3_600_000;

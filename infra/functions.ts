@@ -16,7 +16,7 @@ import { LogGroup } from 'aws-cdk-lib/aws-logs';
 import { Construct } from 'constructs';
 import type { EnvOf, EnvSpec } from '../functions/env.ts';
 import { bundle, type Credentials } from './bundle.ts';
-import { projectRoot } from './runners.ts';
+import { projectRoot } from './project-root.ts';
 
 export interface Network {
   readonly vpc: IVpc;

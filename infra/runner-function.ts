@@ -6,7 +6,7 @@ import type { Construct } from 'constructs';
 import type { JobType } from '../core/registry.ts';
 import type { Presentation } from '../schemas/runner-manifest.ts';
 import { allow, allowItems, makeFunction, type Network } from './functions.ts';
-import { type Runner, schemaVersion } from './runners.ts';
+import { type Runner, schemaVersion } from './runner-folder.ts';
 
 /** How long CloudFormation waits for the register function, in place of an hour. */
 export const registrationTimeout = Duration.minutes(5);

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { signInEnv } from '../../functions/env.ts';
 import { bundle } from '../../infra/bundle.ts';
-import { projectRoot } from '../../infra/runners.ts';
+import { projectRoot } from '../../infra/project-root.ts';
 
 function bundled(file: string): string {
   return bundle(join(projectRoot, file), file.startsWith('functions/') ? 'environment' : 'chain');
