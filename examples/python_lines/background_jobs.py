@@ -152,6 +152,11 @@ class Job:
         """
         return self._stop.is_set()
 
+    @property
+    def seconds_left(self) -> float:
+        """Until this invocation is to be saved: from 0 on, the next `checkpoint` ends it."""
+        return max(0.0, self._yield_at - time.monotonic())
+
     def pause(self, seconds: float) -> None:
         """Waits within this invocation; not to the end when the job is to stop."""
         self._stop.wait(seconds)
