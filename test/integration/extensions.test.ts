@@ -1,9 +1,10 @@
-import { beforeEach, describe, expect, test } from 'vitest';
+import { createHash } from 'node:crypto';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { commit, query, read } from '../../aws/dynamo.ts';
 import { list } from '../../aws/objects.ts';
 import { readAsked } from '../../core/idempotency.ts';
 import { append, claimSegment, keys, saveProgress } from '../../core/table.ts';
-import { registerTypes, writeLimit } from '../../functions/registration.ts';
+import { registerTypes, type TypeRegistration, writeLimit } from '../../functions/registration.ts';
 import type {
   CreatedReply,
   EventsReply,
@@ -11,7 +12,10 @@ import type {
   QueueReply,
   RerunReply,
   StatusReply,
+  TypesReply,
+  UploadReply,
 } from '../../schemas/extensions.ts';
+import type { FileRules } from '../../schemas/runner-manifest.ts';
 import { clear, end, idOf, runThrough, start, useApi, writeAs } from '../conformance/service.ts';
 import { call } from '../helpers/call.ts';
 import { items } from '../helpers/scan.ts';
@@ -472,4 +476,91 @@ test('an entry of the queue is in the index as long as it is queued', async () =
   expect(await queued()).toContain(idOf(uri));
   await start(api.service, idOf(uri));
   expect(await queued()).not.toContain(idOf(uri));
+});
+
+describe('a type that says which files its jobs take', () => {
+  const sheet = (files: FileRules): TypeRegistration => ({
+    type: 'sheet_job',
+    schema: { type: 'object', title: 'Sheets' },
+    version: '1',
+    hidden: false,
+    createPermissions: [],
+    cancelPermissions: [],
+    graceSeconds: 30,
+    concurrent: false,
+    presentation: { description: 'Counts sheets.', translations: { de: { title: 'Blätter' } } },
+    files,
+  });
+  const register = (files: FileRules) =>
+    registerTypes(api.service.table, { owner: 'sheets', runner: 'arn:runner', types: [sheet(files)] }, Date.now());
+  const job = { job: { jsonmodel_type: 'sheet_job' } };
+  const byForm = (...files: readonly (readonly [name: string, content: string])[]) => {
+    const body = new FormData();
+    body.set('job', JSON.stringify(job));
+    for (const [name, content] of files) body.append('files[]', new Blob([content]), name);
+    return send<CreatedReply>('archivist', 'POST', `${jobs}_with_files`, { body });
+  };
+  const ahead = async (name: string, type: string) => {
+    const sum = createHash('sha256').update('a,b').digest('hex');
+    const asked = { name, size: 3, sha256: sum, content_type: type };
+    const { body: place } = await send<UploadReply>('archivist', 'POST', `${jobs}/uploads`, { body: asked });
+    await fetch(place.url, { method: 'PUT', headers: place.headers, body: 'a,b' });
+    return send<CreatedReply>('archivist', 'POST', jobs, { body: { ...job, uploads: [place.upload_id] } });
+  };
+  const another = (name: string) => ({
+    error: { files: [`${name} is not a file that sheet_job takes: .csv, text/csv`] },
+  });
+
+  // The API reads the types again after a while.
+  beforeEach(() => {
+    vi.useFakeTimers({ toFake: ['Date'] });
+    vi.setSystemTime(Date.now() + 60_000);
+  });
+  afterEach(() => {
+    vi.useRealTimers();
+  });
+
+  test('takes them by form, by upload and from an old job, and no others', async () => {
+    await register({ max: 2, max_bytes: 10, types: ['.csv', 'text/csv'] });
+
+    const made = await byForm(['a.csv', 'a,b'], ['B.CSV', 'c']);
+
+    expect(made.status, made.text).toBe(200);
+    expect((await ahead('a', 'text/csv')).status).toBe(200);
+    expect(await byForm(['a.csv', 'a,b'], ['b.pdf', 'x'])).toMatchObject({ status: 400, body: another('b.pdf') });
+    expect(await ahead('c.xml', 'text/xml')).toMatchObject({ status: 400, body: another('c.xml') });
+    expect(await byForm(['a.csv', 'a'], ['b.csv', 'b'], ['c.csv', 'c'])).toMatchObject({
+      status: 400,
+      body: { error: { files: ['At most 2 files, not 3'] } },
+    });
+    const large = await byForm(['a.csv', 'a'], ['b.csv', '0123456789']);
+    expect(large.status).toBe(413);
+    expect(large.text).toContain('at most 10 bytes together; these are 11, the largest is b.csv with 10.');
+
+    await register({ max: 1 });
+    vi.setSystemTime(Date.now() + 60_000);
+    expect(await send('archivist', 'POST', `${made.body.uri}/rerun`)).toMatchObject({
+      status: 400,
+      body: { error: { files: ['At most 1 files, not 2'] } },
+    });
+  });
+
+  test('says so in the list of types, with its words; one registered before that has those of its schema', async () => {
+    await register({ max: 2 });
+
+    const { types } = (await send<TypesReply>('viewer', 'GET', `${jobs}/types`)).body;
+
+    expect(types.find(({ type }) => type === 'sheet_job')).toStrictEqual({
+      type: 'sheet_job',
+      hidden: false,
+      create_permissions: [],
+      cancel_permissions: [],
+      title: 'Sheets',
+      description: 'Counts sheets.',
+      translations: { de: { title: 'Blätter' } },
+      files: { max: 2 },
+      schema: { type: 'object', title: 'Sheets' },
+    });
+    expect(types.find(({ type }) => type === 'serial_job')).not.toHaveProperty('title');
+  });
 });
