@@ -11,14 +11,20 @@ const { values } = parseArgs({
     state: { type: 'string', default: '.local' },
     verbose: { type: 'boolean', default: false },
     plugin: { type: 'string', multiple: true, default: [] },
+    watch: { type: 'boolean', default: true },
+    'invocation-seconds': { type: 'string' },
     help: { type: 'boolean', default: false },
   },
+  allowNegative: true,
 });
 if (values.help) {
   console.log(`npm start                       the service with the example plugins, state kept in .local/
 npm start -- --fresh            forget what was kept
 npm start -- --state <folder>   keep the state there
-npm start -- --plugin <path>    another plugin's folder as well
+npm start -- --plugin <path>    another plugin's folder as well; one with a cdk.json is run as a stack of its own
+npm start -- --no-watch         leave running what ran at the start, whatever is edited in a plugin's folder
+npm start -- --invocation-seconds <n>
+                                at most so long does one invocation of a runner take, in place of up to 900
 npm start -- --verbose          what the functions print
 PORT, JOB_THREAD_COUNT          other than 8089 and 2
 ARCHIVESSPACE_URL, ARCHIVESSPACE_USERNAME, ARCHIVESSPACE_PASSWORD
@@ -26,14 +32,15 @@ ARCHIVESSPACE_URL, ARCHIVESSPACE_USERNAME, ARCHIVESSPACE_PASSWORD
   process.exit(0);
 }
 
-const wholeNumber = (name: string, standard: number, most: number): number => {
-  const text = process.env[name] ?? String(standard);
-  if (!/^\d+$/.test(text) || Number(text) > most)
-    fail(`${name} must be a whole number from 0 to ${most}, not ${JSON.stringify(text)}.`);
+const wholeNumber = (name: string, text: string, least: number, most: number): number => {
+  if (!/^\d+$/.test(text) || Number(text) < least || Number(text) > most)
+    fail(`${name} must be a whole number from ${least} to ${most}, not ${JSON.stringify(text)}.`);
   return Number(text);
 };
-const port = wholeNumber('PORT', 8089, 65_535);
-const jobThreadCount = wholeNumber('JOB_THREAD_COUNT', 2, 100);
+const port = wholeNumber('PORT', process.env['PORT'] ?? '8089', 0, 65_535);
+const jobThreadCount = wholeNumber('JOB_THREAD_COUNT', process.env['JOB_THREAD_COUNT'] ?? '2', 0, 100);
+const seconds = values['invocation-seconds'];
+const invocationSeconds = seconds === undefined ? undefined : wholeNumber('--invocation-seconds', seconds, 3, 900);
 const { ARCHIVESSPACE_URL: url, ARCHIVESSPACE_USERNAME: username, ARCHIVESSPACE_PASSWORD: password } = process.env;
 if (url && !(username && password))
   fail(
@@ -49,11 +56,14 @@ const starting = startService({
   port,
   portMayMove: process.env['PORT'] === undefined,
   stateDir,
+  watch: values.watch,
+  ...(invocationSeconds !== undefined && { invocationSeconds }),
   page: buildPage(),
   ...(url && username && password && { archivesspace: { url, username, password } }),
   log: (line) => {
     if (values.verbose || /"level":"(WARN|ERROR)"|Error/.test(line)) console.error(line);
   },
+  tell: (text) => console.log(text),
 });
 
 let stopping = false;
@@ -76,6 +86,9 @@ console.log(`
 Background jobs:  ${service.apiUrl}/ui/
 API:              ${service.apiUrl}  (described at /docs)
 ArchivesSpace:    ${service.archivesspaceUrl}${url ? '' : '  (a stand-in)'}
+Plugins:          ${service.plugins.map(({ name, isApp }) => (isApp ? `${name} (a CDK app of its own)` : name)).join(', ')}${
+  values.watch ? '\n                  edit one: its next job runs the new code' : ''
+}
 ${
   url
     ? ''

@@ -55,6 +55,9 @@ export async function startArchivesSpace(
   await new Promise<void>((started, failed) => {
     server.once('error', failed);
     server.listen(options.port ?? 0, '127.0.0.1', started);
+  }).catch((error: unknown) => {
+    store.close();
+    throw error;
   });
   const address = server.address();
   if (address === null || typeof address === 'string') throw new Error('The server has no port');
