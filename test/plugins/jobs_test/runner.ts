@@ -4,7 +4,7 @@ import { runner } from '../../../runners/sdk/run.ts';
 
 interface Params {
   readonly seconds?: number;
-  readonly fault?: 'throw' | 'exit' | 'memory' | 'overtime';
+  readonly fault?: 'throw' | 'exit' | 'memory' | 'overtime' | 'flood' | 'path';
   readonly steps?: number;
   readonly wait?: number;
   readonly say?: string;
@@ -24,6 +24,8 @@ export const run: Run<Params> = async (ctx) => {
   if (fault === 'throw') throw new Error('The cupboard is bare.');
   if (fault === 'exit') process.exit(3);
   if (fault === 'memory') fillMemory();
+  if (fault === 'flood') for (let mb = 0; mb < 1_024; mb++) ctx.log('x'.repeat(1_048_576));
+  if (fault === 'path') await ctx.addFile('../../x', 'out of here');
   if (fault === 'overtime' || ctx.job.type === 'deaf_job') {
     // Deaf: nothing else of this process's main thread gets a turn.
     for (;;) if (Date.now() < 0) break;
