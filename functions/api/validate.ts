@@ -51,6 +51,8 @@ export function mustFit(validate: ValidateFunction, value: unknown, what: string
   // A map: a property may be called `constructor`.
   const problems = new Map<string, string[]>();
   for (const error of (validate.errors ?? []).slice(0, mostProblems)) {
+    // What the condition asks for then has an error of its own.
+    if (error.keyword === 'if') continue;
     const path = pathOf(error);
     const message = messageOf(error, value);
     const before = problems.get(path) ?? [];

@@ -4,6 +4,8 @@ import { type ArchivesSpaceSession, type InputFile, type Run, StopReason } from 
 import type { Journal } from './journal.ts';
 import { runSegment, type SegmentEnd } from './segment.ts';
 
+export { exampleParams } from './example-params.ts';
+
 export interface TestOptions {
   readonly params?: Readonly<Record<string, unknown>>;
   readonly files?: readonly {

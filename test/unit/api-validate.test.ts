@@ -63,6 +63,18 @@ describe('a value that does not fit is refused with', () => {
       { n: ['Must be an integer (you provided a String)'] },
     ],
     [
+      'a number that is no multiple, reckoned in decimals',
+      object({ a: { multipleOf: 0.01 }, b: { multipleOf: 0.01 }, c: { multipleOf: 1e-7 }, d: { multipleOf: 100 } }),
+      { a: 0.28, b: 0.285, c: 3e-7, d: 1e21 },
+      { b: ['Must be multiple of 0.01'] },
+    ],
+    [
+      'what is missing under a condition, and not the condition',
+      object({}, { if: { required: ['a'] }, else: { required: ['b'] } }),
+      { c: 1 },
+      { b: ['Property is required but was missing'] },
+    ],
+    [
       'an empty list',
       object({ n: { type: 'array', minItems: 1 } }),
       { n: [] },

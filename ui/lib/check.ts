@@ -1,6 +1,10 @@
 import { format, type OutputUnit, type Schema, Validator } from '@cfworker/json-schema';
 import { fullFormats } from 'ajv-formats/dist/formats.js';
+import { Refusal } from '../../core/errors.ts';
+import { maxParamsBytes } from '../../core/limits.ts';
+import { withoutNothing } from '../../core/without-nothing.ts';
 import { isKey, say } from '../words/say.ts';
+import { type FormSchema, fieldsOf } from './form.ts';
 
 // The service's formats, so that both refuse the same; one that the service does not know counts for nothing here too.
 for (const name of Object.keys(format)) delete format[name];
@@ -32,24 +36,49 @@ const outer = new Set([
   'then',
   'else',
   'if',
+  'dependentSchemas',
 ]);
 
 /**
  * Checks parameters by their schema (2020-12), interpreting it: nothing is compiled, which the page's security policy
- * would forbid. Returns messages by path of the field; none when the service would take them.
+ * would forbid. Returns messages by path of the field that shows them, empty for what no field shows; none when the
+ * service would take them.
  */
 export function check(schema: object, params: unknown): ReadonlyMap<string, string> {
   const { $id: _id, ...rest } = schema as { $id?: string };
-  const { valid, errors } = new Validator(rest as Schema, '2020-12', false).validate(params);
   const found = new Map<string, string>();
+  const job = asStored(params, rest);
+  if (job === undefined) return found.set('', say('field.other'));
+  if (new TextEncoder().encode(JSON.stringify(job)).length > maxParamsBytes)
+    return found.set('', say('create.tooLong'));
+  const { valid, errors } = new Validator(rest as Schema, '2020-12', false).validate(job);
   if (valid) return found;
   for (const error of errors) {
     if (outer.has(error.keyword)) continue;
     const path = pathOf(error);
-    if (!found.has(path)) found.set(path, messageOf(error, rest, path));
+    const field = fieldFor(rest, path);
+    if (!found.has(field)) found.set(field, messageOf(error, rest, path));
   }
   if (found.size === 0) found.set('', say('field.other'));
   return found;
+}
+
+/** As the service checks and stores them: without what counts as missing. Undefined when it would not read them. */
+function asStored(params: unknown, schema: object): unknown {
+  try {
+    // In a request they lie within `job`.
+    return withoutNothing(params, schema, 1);
+  } catch (error) {
+    if (error instanceof Refusal) return undefined;
+    throw error;
+  }
+}
+
+/** The field that shows what is wrong at a path: the one there, or the one around it. Empty where the form has none. */
+export function fieldFor(schema: FormSchema, path: string, above = ''): string {
+  const field = fieldsOf(schema, above).find((one) => path === one.path || path.startsWith(`${one.path}/`));
+  if (!field) return above;
+  return field.widget === 'group' ? fieldFor(field.schema, path, field.path) : field.path;
 }
 
 /** `#/a/b` and the property that is missing or not expected: `a/b/name`. */

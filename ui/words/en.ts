@@ -89,6 +89,7 @@ export const en = {
   'create.submitting': 'Starting…',
   'create.uploading': 'Sending files…',
   'create.cancel': 'Cancel',
+  'create.tooLong': 'All together is too long.',
   'create.problems_one': 'One field needs your attention',
   'create.problems_other': '{count} fields need your attention',
   'create.ahead_none': 'No job is waiting. Yours starts right away.',
@@ -125,6 +126,7 @@ export const en = {
   'field.json.help': 'Enter this as JSON.',
   'field.perLine': 'One on each line.',
   'field.other': 'This value cannot be used.',
+  'field.more': 'More options',
   'field.unexpected': '“{name}” is not expected here.',
 
   'files.drop': 'or drop them here',
@@ -139,6 +141,15 @@ export const en = {
   'files.added_other': '{count} files added.',
   'files.kept': 'from job {id}',
   'files.tooLarge': 'Files may have at most {size}.',
+  'files.wrongType': '“{name}” cannot be used here. Allowed are: {types}.',
+  'files.tooMany_one': 'One file at most can be used here. Take the others away.',
+  'files.tooMany_other': '{count} files at most can be used here. Take the others away.',
+  'files.tooLargeTogether':
+    'All files together may have at most {most}, and these have {size}. The largest is “{name}”.',
+  'files.rule.types': 'Allowed are: {types}.',
+  'files.rule.max_one': 'One file at most.',
+  'files.rule.max_other': '{count} files at most.',
+  'files.rule.bytes': 'At most {size} together.',
   'files.extra': 'Files',
   'files.extra.help': 'If this job works with files, add them here.',
 
