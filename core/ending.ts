@@ -64,7 +64,7 @@ export function judge(run: Run | undefined, witness: Witness | undefined, now: n
   const witnessed = witness !== undefined && isCertain(witness, run);
   const over = witnessed || isOver(run, now);
   // A resumable run may go on between the read and the write, by another invocation of the finisher.
-  const always = witnessed ? !run?.resumable : run?.open;
+  const always = (witnessed || run?.open) && !(over && run?.resumable);
   const revoke = said ? 'no' : always ? 'always' : 'seen';
   if (said) {
     return { outcome: said.outcome, ...(said.failure && { failure: said.failure }), certain: over, revoke };
@@ -75,7 +75,7 @@ export function judge(run: Run | undefined, witness: Witness | undefined, now: n
 
 /** How a run goes on that broke off. */
 export interface Resumption {
-  /** To claim. */
+  /** To claim: the one after that which broke off, also when that died before it was claimed. */
   readonly segment: number;
   readonly afterSeconds: number;
   /** Of the run: how many segments in a row broke off. */
@@ -96,16 +96,18 @@ const passing = new Set(['crashed', 'out_of_memory', 'timed_out', 'runner_error'
  * @returns undefined when it has to be ended
  */
 export function resumption(run: Run, witness: Witness, now: number): Resumption | undefined {
-  const { end, cancelAt, resumable, interruptions = 0, segment } = run;
-  if (!resumable || end || cancelAt !== undefined || witness.error === undefined) return undefined;
-  if (isStale(run, witness)) return undefined;
-  if (!isCertain(witness, run) || interruptions >= maxInterruptions || segment >= maxSegments) return undefined;
+  const { end, cancelAt, resumable, interruptions = 0 } = run;
+  const { error, segment: broke } = witness;
+  if (!resumable || end || cancelAt !== undefined || error === undefined || broke === undefined) return undefined;
+  // Decided before, by a finisher that was repeated: the same again, and counted once.
+  const before = run.interruption?.segment === broke ? Math.max(0, interruptions - 1) : interruptions;
+  if (!isCertain(witness, run) || before >= maxInterruptions || broke >= maxSegments) return undefined;
   const { kind, reason } = reasonOf(run, witness, now);
   if (!passing.has(kind)) return undefined;
   return {
-    segment: segment + 1,
-    afterSeconds: interruptionWaitSeconds[interruptions] ?? 1,
-    interruptions: interruptions + 1,
+    segment: broke + 1,
+    afterSeconds: interruptionWaitSeconds[before] ?? 1,
+    interruptions: before + 1,
     reason,
   };
 }

@@ -368,17 +368,21 @@ export function closeSegment(run: RunId, segment: number, { heedsCancel, attempt
 
 /**
  * Closes a segment that broke off, for whoever saw its end, so that the next one goes on from the last checkpoint. Only
- * while the run stands where it was seen and nobody has canceled the job.
+ * while the run stands where it was seen and nobody has canceled the job. A segment that died before it was claimed
+ * counts as used: no number is invoked for two reasons, so that a witness says which of them it saw.
+ *
+ * @param broke the segment that broke off
  */
 export function interrupt(
   run: RunId & Pick<Run, 'segment' | 'open' | 'interruptions'>,
   reason: string,
   interruptions: number,
+  broke = run.segment,
 ): Write {
   return {
     op: 'update',
     key: keys.run(run.type, run.id),
-    set: { open: false, interruptions, interruption: { segment: run.segment, reason } },
+    set: { segment: broke, open: false, interruptions, interruption: { segment: broke, reason } },
     when: [
       { attr: 'token', equals: run.token },
       { attr: 'segment', equals: run.segment },

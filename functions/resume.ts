@@ -8,8 +8,7 @@ import type { Ender, RunRef } from './end.ts';
 const mostTries = 5;
 
 /**
- * Lets a resumable run go on whose segment broke off, if it may (core/ending.ts). Repeated, it may count one
- * interruption twice, which costs the run a try and no more.
+ * Lets a resumable run go on whose segment broke off, if it may (core/ending.ts). Repeated, it says the same again.
  *
  * @param witness what the state that waited for the runner saw
  * @returns which segment comes next and when; undefined when the run is to be ended
@@ -21,7 +20,7 @@ export async function resumeRun(service: Ender, ref: RunRef, witness: Witness): 
     if (run?.token !== ref.token) return undefined;
     const next = resumption(run, witness, service.now());
     if (!next) return undefined;
-    const written = await commit(service.table, interrupt(run, next.reason, next.interruptions));
+    const written = await commit(service.table, interrupt(run, next.reason, next.interruptions, next.segment - 1));
     if (!written.done) continue;
     service.log.warn('A run broke off and goes on from its last checkpoint.', {
       ...ref,

@@ -176,7 +176,7 @@ function endEarly(
   return undefined;
 }
 
-/** The interruption is that of the segment just before, or of this one before it was claimed. */
+/** The interruption is that of the segment just before. */
 const isInterrupted = ({ interruption }: StoredRun, segment: number) => interruption?.segment === segment - 1;
 
 /** Where this segment's writes begin. After the first segment the log itself says it, not a counter (design, section 4). */

@@ -130,6 +130,7 @@ export function endRun(
     const { run: found, ...rest } = next;
     const stored = found ?? undefined;
     const run = stored?.token === token ? stored : undefined;
+    if (run && world.p.isStale(run, witness ?? undefined)) return done(hands, whole(rest));
     const now = world.now(hands.read, id);
     const { outcome, certain, revoke } = world.p.judge(stored, witness ?? undefined, now);
     const plan: NonNullable<Ender['plan']> = {

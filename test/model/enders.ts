@@ -1,23 +1,29 @@
 /** Who calls `endRun` besides the sweep: the finisher, the rule for failed executions, people who cancel. */
+import type { Witness } from '../../core/ending.ts';
 import type { RunningJob } from '../../core/job.ts';
 import { type Done, type Ender, ender, endRun } from './end.ts';
 import type { Hands, Process } from './engine.ts';
 import { begin, boardOf, mayCommit, type Pass, waits } from './passes.ts';
+import { finishing, type Resumer, resumeRun } from './resume.ts';
 import { blocked, type Execution, type View, type World } from './world.ts';
 
-/** The last state of the state machine, Finish (functions/finisher.ts): ends the run, then makes a dispatch pass. */
+/**
+ * The last state of the state machine, Finish (functions/finisher.ts): lets a resumable run go on that broke off, or ends
+ * the run and makes a dispatch pass.
+ */
 export function finisherProcess(world: World, id: number): Process {
   const me = world.finisher[id - 1] as number;
   const name = `finisher ${id}`;
   return (read, may) => {
     if (waits(world, read, me)) return;
-    const running = read(me) as Ender | undefined;
+    const running = read(me) as Resumer | Ender | undefined;
     if (running) return steps(running);
     // The first step is a read; being called needs no step of its own.
-    for (const { token, at, error } of world.executions(read, id))
-      if (at === 'finish') steps(ender(id, token, error === undefined ? {} : { error }));
+    for (const execution of world.executions(read, id))
+      if (execution.at === 'finish') steps(finishing(world, id, execution.token, witnessOf(execution)));
 
-    function steps(state: Ender) {
+    function steps(state: Resumer | Ender) {
+      if (state.at === 'resume') return resumes(state);
       const finished = (hands: Hands) => {
         hands.write(me, undefined);
         const all = world.executions(hands.read, id);
@@ -57,6 +63,64 @@ export function finisherProcess(world: World, id: number): Process {
           hands.write(me, undefined);
         });
     }
+
+    function resumes(state: Resumer) {
+      resumeRun(
+        world,
+        may,
+        name,
+        state,
+        (hands, next) => hands.write(me, next),
+        (hands, segment) => {
+          hands.write(me, undefined);
+          leadOn(world, hands, state, segment);
+        },
+      );
+      if (state.plan && world.left(read, 'crash'))
+        resumeRun(
+          world,
+          (words, act) => may(`! ${words} and its answer is lost`, act),
+          name,
+          state,
+          (hands) => hands.giveUp(),
+          (hands) => {
+            world.spend(hands);
+            hands.write(me, undefined);
+          },
+        );
+    }
+  };
+}
+
+/** The state machine leaves Finish for another segment. Nobody waits for its wait: an invocation may be as late. */
+function leadOn(world: World, hands: Hands, { job: id, token, witness }: Resumer, segment: number): void {
+  const all = world.executions(hands.read, id);
+  const i = all.findIndex((one) => one.token === token && one.at === 'finish' && one.seg === witness.segment);
+  if (i < 0) return;
+  hands.write(world.execution[id - 1] as number, all.with(i, { token, at: 'run', seg: segment }));
+  world.invoke(hands, id, token, segment, 'a');
+}
+
+export const witnessOf = ({ seg, error }: Execution): Witness => ({
+  ...(error !== undefined && { error }),
+  segment: seg,
+});
+
+/**
+ * A finisher that the state machine does not wait for any more: it was invoked again, and may have gone on since. The
+ * pass that it makes is like any other one.
+ */
+export function lateFinisherProcess(world: World, id: number): Process {
+  const me = world.late[id - 1] as number;
+  const name = `late finisher ${id}`;
+  return (read, may) => {
+    if (waits(world, read, me)) return;
+    const state = read(me) as Resumer | Ender | undefined;
+    if (!state) return;
+    const keep = (hands: Hands, next: Resumer | Ender) => hands.write(me, next);
+    const over = (hands: Hands) => hands.write(me, undefined);
+    if (state.at === 'resume') resumeRun(world, may, name, state, keep, over);
+    else endRun(world, read, may, me, name, state, keep, over, false);
   };
 }
 

@@ -34,7 +34,15 @@ export class Healer {
     this.#seen = new Vectors(world.parts.length);
     this.#settled = new Vectors(world.parts.length);
     this.#dead = new Uint16Array(world.parts.length);
-    const memories = [...world.pass, ...world.finisher, world.event, world.sweep, world.cancel, world.torn];
+    const memories = [
+      ...world.pass,
+      ...world.finisher,
+      ...world.late,
+      world.event,
+      world.sweep,
+      world.cancel,
+      world.torn,
+    ];
     const calm = new Map<number, unknown>(memories.map((part) => [part, undefined]));
     calm.set(world.faults, 0);
     const ids = explorer.withParts(this.#dead, calm);

@@ -1,6 +1,6 @@
 /** Puts the processes together, and says which states are the same. */
 
-import { cancelProcess, eventProcess, finisherProcess } from './enders.ts';
+import { cancelProcess, eventProcess, finisherProcess, lateFinisherProcess } from './enders.ts';
 import type { Model, Process } from './engine.ts';
 import { passProcess } from './passes.ts';
 import { clockProcess, createProcess, executionProcess, runnerProcess, tornProcess } from './platform.ts';
@@ -16,6 +16,7 @@ export function processesOf(world: World): Readonly<Record<string, readonly Proc
     execution: world.ids.map((id) => executionProcess(world, id)),
     runner: world.ids.map((id) => runnerProcess(world, id)),
     finisher: world.ids.map((id) => finisherProcess(world, id)),
+    late: world.ids.map((id) => lateFinisherProcess(world, id)),
     event: [eventProcess(world)],
     sweep: [sweepProcess(world)],
     cancel: [cancelProcess(world)],
@@ -60,6 +61,7 @@ function symmetries(world: World): Model['symmetries'] {
         ...world.pass,
         ...world.job,
         ...world.finisher,
+        ...world.late,
         world.event,
         world.sweep,
         world.cancel,

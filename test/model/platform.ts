@@ -10,8 +10,9 @@
  */
 import { refusedSegment } from '../../core/ending.ts';
 import { revoked } from '../../core/job.ts';
-import { closed } from './enders.ts';
+import { closed, witnessOf } from './enders.ts';
 import type { Hands, Process } from './engine.ts';
+import { finishing } from './resume.ts';
 import { type Execution, type Ghost, type Invocation, invocationMs, type Torn, type World } from './world.ts';
 
 export function createProcess(world: World, id: number): Process {
@@ -80,6 +81,13 @@ export function executionProcess(world: World, id: number): Process {
       }
       if (at !== 'closed' && world.left(read, 'stop'))
         may(`! an operator stops the execution of job ${id}`, (hands) => becomes(hands, closed(execution, 'ABORTED')));
+      const late = world.late[id - 1] as number;
+      if (at === 'finish' && world.scenario.types[world.spec(id).type]?.resumable && world.left(read, 'late finisher'))
+        may(`! the finisher of job ${id} is invoked again, and the first one goes on`, (hands) => {
+          if (hands.read(late) !== undefined) hands.giveUp();
+          world.spend(hands);
+          hands.write(late, finishing(world, id, token, witnessOf(execution)));
+        });
       const begun = () => (read(world.ghost[id - 1] as number) as Ghost).started.includes(seg);
       if (world.left(read, 'repeat') && (at === 'run' || begun()))
         may(`! segment ${seg} of job ${id} is invoked once more`, (hands) => {
@@ -105,6 +113,12 @@ export function runnerProcess(world: World, id: number): Process {
         hands.write(me, world.invoked(hands.read, id).toSpliced(i, 1));
         leaveRun(world, hands, id, invocation, result);
       };
+      const breaks = (hands: Hands) => {
+        if (!world.scenario.types[type]?.resumable) return;
+        const ghost = hands.read(world.ghost[id - 1] as number) as Ghost;
+        const broken = (ghost.broken ?? 0) + 1;
+        hands.write(world.ghost[id - 1] as number, { ...ghost, broken } satisfies Ghost);
+      };
       const ends = { log: logged ? 1 : 0, files: 0, records: 0 };
       const logKey = world.p.keys.log(type, id, 0);
       const says = (label: string, result: string | undefined, write: Parameters<World['commit']>[1]) =>
@@ -124,6 +138,7 @@ export function runnerProcess(world: World, id: number): Process {
       if (world.left(read, 'crash') && !(pc === 'invoked' && hasTwin(world.invoked(read, id), invocation)))
         may(`! ${who} crashes`, (hands) => {
           world.spend(hands);
+          breaks(hands);
           end(hands, 'Runtime.ExitError');
         });
       if (pc === 'invoked') {
@@ -131,11 +146,14 @@ export function runnerProcess(world: World, id: number): Process {
           const deadline = world.now(hands.read, id) + invocationMs;
           if (!world.commit(hands, world.p.claimSegment(ref, seg, claim, deadline)).done)
             return end(hands, refusedSegment);
+          world.shiftTime(hands, id);
           // Canceled before this segment: it ends without its body, unless that asked to be told.
           const run = world.readRun(hands.read, id);
           if (run?.cancelAt !== undefined && !run.heedsCancel) return becomes(hands, { pc: 'early' });
           const ghost = hands.read(world.ghost[id - 1] as number) as Ghost;
           if (ghost.started.includes(seg)) hands.violate("a segment's body began twice");
+          if (world.invoked(hands.read, id).some((other) => other.pc === 'body'))
+            hands.violate('a body began while another one of its job ran');
           hands.write(world.ghost[id - 1] as number, { ...ghost, started: [...ghost.started, seg] } satisfies Ghost);
           // A later segment's log begins where that of the one before ended.
           becomes(hands, { pc: 'body', logged: logs && hands.read(world.log[id - 1] as number) !== undefined });
@@ -174,6 +192,7 @@ export function runnerProcess(world: World, id: number): Process {
       if (logs && !logged && world.left(read, 'late write'))
         may(`! ${who} crashes, a write of it still on its way`, (hands) => {
           world.spend(hands);
+          breaks(hands);
           end(hands, 'Runtime.ExitError');
           hands.write(me, [...world.invoked(hands.read, id), { ...invocation, pc: 'ghost' }]);
         });

@@ -1,6 +1,6 @@
 /** What the model runs of the project: its decisions, its commands, and the few ways that are no function. */
 import { freeSlots, isBlocked, next, typesToRead } from '../../core/dispatch.ts';
-import { isOver, judge } from '../../core/ending.ts';
+import { isOver, isStale, judge, resumption } from '../../core/ending.ts';
 import { inspect, inspectRow } from '../../core/sweep.ts';
 import * as table from '../../core/table.ts';
 
@@ -18,6 +18,8 @@ export const protocol = {
   typesToRead,
   judge,
   isOver,
+  isStale,
+  resumption,
   inspect,
   inspectRow,
   ways: widened({

@@ -2,7 +2,7 @@ import type { Fault, Scenario } from './world.ts';
 
 /**
  * Jobs, one word each: `A` of a type that does not run concurrently, `B` of one that does, `C` of one that is no longer
- * registered; `2` segments, `c` may be canceled, `h` wants to be told of it between segments, `l` logs, `n` created at
+ * registered, `R` of one that does not run concurrently and is resumable; `2` segments, `c` may be canceled, `h` wants to be told of it between segments, `l` logs, `n` created at
  * any time instead of in the beginning.
  */
 export function scenario(
@@ -14,6 +14,7 @@ export function scenario(
     A: { concurrent: false },
     B: { concurrent: true },
     C: { concurrent: true, retired: true },
+    R: { concurrent: false, resumable: true },
   } as const;
   return {
     name,
@@ -31,6 +32,8 @@ export function scenario(
 }
 
 const torn: readonly Fault[] = ['torn'];
+/** A process dies, and its state machine's finisher is invoked twice. */
+const breaks: readonly Fault[] = ['crash', 'late finisher'];
 const two = { slots: 2, passes: 2 } as const;
 const one = { slots: 2, passes: 1 } as const;
 
@@ -43,6 +46,9 @@ export const testScenarios: readonly Scenario[] = [
   scenario('two segments, logs, any fault', 'A2l A', { ...one, faults: 1 }),
   scenario('a cancel', 'A2c A', { ...one, faults: 0 }),
   scenario('an unregistered type', 'Cn A Bn', { ...one, faults: 0 }),
+  scenario('resumable, a late finisher', 'R R', { ...one, faults: 2, only: breaks }),
+  scenario('resumable, any fault', 'R R', { ...one, faults: 1 }),
+  scenario('resumable, canceled, a late finisher', 'R2ch', { ...one, faults: 2, only: breaks }),
 ];
 
 /** Each one explored to its end; together within two minutes on one core. */

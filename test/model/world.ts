@@ -14,7 +14,7 @@ import {
   type Slot,
 } from '../../core/job.ts';
 import * as table from '../../core/table.ts';
-import type { Item, Transaction, Write, Written } from '../../core/writes.ts';
+import type { Item, Transaction, Value, Write, Written } from '../../core/writes.ts';
 import type { Hands } from './engine.ts';
 import { type Changed, type Protocol, protocol } from './protocol.ts';
 import { applyTransaction, type Items, nameOf } from './store.ts';
@@ -22,7 +22,9 @@ import { applyTransaction, type Items, nameOf } from './store.ts';
 export interface Scenario {
   readonly name: string;
   readonly slots: number;
-  readonly types: Readonly<Record<string, { readonly concurrent: boolean; readonly retired?: boolean }>>;
+  readonly types: Readonly<
+    Record<string, { readonly concurrent: boolean; readonly retired?: boolean; readonly resumable?: boolean }>
+  >;
   readonly jobs: readonly {
     readonly type: string;
     /** After so many invocations its body is done. */
@@ -40,6 +42,8 @@ export interface Scenario {
   readonly passes: number;
   /** How many faults may happen at most; see `Faults`. */
   readonly faults: number;
+  /** How many segments of a resumable run may break off; fewer than the project's, so that it is met. @default 1 */
+  readonly tries?: number;
   /** Reads that are sent together may be answered in any order; else in one order, and two of one end at once. */
   readonly apart?: boolean;
   /** Is not explored beyond so many states. */
@@ -63,6 +67,8 @@ export type Fault =
   | 'stop'
   /** A write of a dead process arrives late. */
   | 'late write'
+  /** The state machine invokes the finisher of a resumable run twice; what only one of them answers counts. */
+  | 'late finisher'
   /** A transaction's writes become visible one after the other (DynamoDB: read-committed against Query). */
   | 'torn';
 
@@ -87,6 +93,8 @@ export interface Invocation {
 export interface Ghost {
   readonly claims: number;
   readonly started: readonly number[];
+  /** How often a resumable run's process died; absent = 0. */
+  readonly broken?: number;
 }
 
 /** A board as far as a pass looks at it. */
@@ -94,6 +102,9 @@ export interface View {
   readonly slots: readonly { readonly n: number; readonly type: string }[];
   readonly locks: readonly string[];
 }
+
+/** What alone fails no resumable job. */
+const gotOver: ReadonlySet<Fault> = new Set(['crash', 'start', 'late finisher', 'late write', 'torn']);
 
 const t0 = 1_000_000;
 /** A job's clock: 0, its grace is over, the deadline of its open segment has passed, and after that a grace. */
@@ -117,6 +128,7 @@ export class World {
   readonly clock: readonly number[];
   readonly ghost: readonly number[];
   readonly finisher: readonly number[];
+  readonly late: readonly number[];
   readonly slot: readonly number[];
   readonly lock: ReadonlyMap<string, number>;
   readonly pass: readonly number[];
@@ -125,6 +137,7 @@ export class World {
   readonly cancel: number;
   readonly faults: number;
   readonly torn: number;
+  readonly tries: number;
 
   constructor(scenario: Scenario, { ways, ...changed }: Changed = {}) {
     this.scenario = scenario;
@@ -151,18 +164,27 @@ export class World {
     this.clock = each((id) => part(`clock ${id}`));
     this.ghost = each((id) => part(`ghost ${id}`));
     this.finisher = each((id) => part(`finisher ${id}`));
+    this.late = each((id) => part(`late finisher ${id}`));
     this.event = part('event');
     this.sweep = part('sweep');
     this.cancel = part('cancel');
     this.faults = part('faults');
     this.torn = part('torn');
+    this.tries = scenario.tries ?? 1;
     this.settings = {
       limit: scenario.slots,
       paused: false,
       types: Object.fromEntries(
-        Object.entries(scenario.types).map(([type, { concurrent, retired }]) => [
+        Object.entries(scenario.types).map(([type, { concurrent, retired, resumable }]) => [
           type,
-          { runner: type, concurrent, graceSeconds: 30, version: '1', ...(retired && { retired: t0 }) },
+          {
+            runner: type,
+            concurrent,
+            graceSeconds: 30,
+            version: '1',
+            ...(retired && { retired: t0 }),
+            ...(resumable && { resumable }),
+          },
         ]),
       ),
     };
@@ -214,6 +236,21 @@ export class World {
 
   now(read: Hands['read'], id: number): number {
     return instants[read(this.clock[id - 1] as number) as number] as number;
+  }
+
+  /**
+   * A run that goes on after a deadline has passed has a new one to come. All its times move back together, so that each
+   * deadline looks alike.
+   */
+  shiftTime(hands: Hands, id: number): void {
+    const clock = hands.read(this.clock[id - 1] as number) as number;
+    const part = this.job[id - 1] as number;
+    const item = hands.read(part) as Item | undefined;
+    if (clock < 2 || !item) return;
+    const { cancelRequested } = item;
+    const isOver = cancelRequested !== undefined && cancelRequested !== instants[clock];
+    if (cancelRequested !== undefined) hands.write(part, { ...item, cancelRequested: t0 });
+    hands.write(this.clock[id - 1] as number, isOver ? 1 : 0);
   }
 
   /** A job of which only this is remembered. */
@@ -308,6 +345,8 @@ export class World {
         hands.violate('a final job changed');
       if (after?.['status'] === 'failed' && this.#isUntroubled(hands, after['type'] as string))
         hands.violate('a job failed though nothing had gone wrong');
+      if (after?.['status'] === 'failed' && this.#mayGoOn(hands, after['id'] as number))
+        hands.violate('a resumable job failed though it might have gone on');
       if (tear && (tear.mask & (1 << i)) === 0) rest.push([part, after]);
       else hands.write(part, after);
     }
@@ -322,6 +361,13 @@ export class World {
 
   #isUntroubled(hands: Hands, type: string): boolean {
     return !this.scenario.types[type]?.retired && hands.read(this.faults) === this.scenario.faults;
+  }
+
+  /** Its process died, and nothing worse happened than what every run has to get over. */
+  #mayGoOn(hands: Hands, id: number): boolean {
+    const { only, types } = this.scenario;
+    if (!types[this.spec(id).type]?.resumable || !only?.every((fault) => gotOver.has(fault))) return false;
+    return ((hands.read(this.ghost[id - 1] as number) as Ghost).broken ?? 0) <= this.tries;
   }
 
   /** Of a job that has ended and holds nothing the time does not matter any more. */
@@ -408,7 +454,14 @@ function stripped(item: Item): Item {
   return Object.fromEntries(
     Object.entries(item)
       .filter(([name]) => !idle.has(name) && (!ended || ofEnded.has(name)) && (!gone || ofRevoked.has(name)))
-      .map(([name, value]) => [name, name in same ? same[name as keyof typeof same] : value] as const)
+      .map(([name, value]) => [name, name in same ? same[name as keyof typeof same] : withoutReason(value)] as const)
       .sort(([a], [b]) => (a < b ? -1 : 1)),
   );
 }
+
+/** Why a segment broke off is for staff. */
+const withoutReason = (value: Value | undefined): Value | undefined => {
+  if (typeof value !== 'object' || !('reason' in value)) return value;
+  const { reason: _reason, ...rest } = value as Item;
+  return rest;
+};

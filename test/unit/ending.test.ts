@@ -372,8 +372,19 @@ describe('a resumable run', () => {
     expect(resumption({ ...resumable, open: false }, killed, now)).toMatchObject({ segment: 5 });
   });
 
-  test('whose process died before the segment was claimed goes on with that segment', () => {
-    expect(resumption({ ...resumable, segment: 3, open: false }, killed, now)).toMatchObject({ segment: 4 });
+  test('whose process died before the segment was claimed does not use its number again', () => {
+    expect(resumption({ ...resumable, segment: 3, open: false }, killed, now)).toMatchObject({ segment: 5 });
+  });
+
+  test('goes on in the same way when its finisher is repeated', () => {
+    const { reason, ...decided } = resumption(resumable, killed, now) ?? {};
+    const after = { ...resumable, open: false, interruptions: 1, interruption: { segment: 4, reason: reason ?? '' } };
+
+    expect(decided).toEqual({ segment: 5, afterSeconds: 1, interruptions: 1 });
+    expect(resumption(after, killed, now)).toMatchObject(decided);
+    const third = { ...after, interruptions: 3 };
+    expect(resumption(third, killed, now)).toMatchObject({ segment: 5, afterSeconds: 60, interruptions: 3 });
+    expect(resumption({ ...third, segment: 5, open: true }, { ...killed, segment: 5 }, now)).toBeUndefined();
   });
 
   test('waits longer each time, and ends when it broke off three times in a row', () => {
@@ -398,6 +409,7 @@ describe('a resumable run', () => {
     ['it went on too often', { segment: maxSegments }, { ...killed, segment: maxSegments }],
     ['it has gone on since', { segment: 5 }, killed],
     ['nothing went wrong', {}, { segment: 4 }],
+    ['it is not known which segment broke off', {}, { error: 'Runtime.ExitError' }],
     ['its runner cannot be invoked', { open: false }, { error: 'Lambda.AccessDeniedException', segment: 4 }],
     ['its body may still run', {}, { error: 'States.Timeout', segment: 4 }],
     ['its segment was claimed by another invocation', {}, { error: 'RunRefused', segment: 4 }],
@@ -411,6 +423,9 @@ describe('a resumable run', () => {
 
   test('is revoked only where it stands, since it may go on meanwhile', () => {
     expect(judge({ ...resumable, interruptions: 3 }, killed, now)).toMatchObject({ certain: true, revoke: 'seen' });
+    const late = { ...resumable, open: true, deadline: now - deadlineMarginMs - 1 };
+    expect(judge(late, undefined, now)).toMatchObject({ certain: true, revoke: 'seen' });
+    expect(judge({ ...late, deadline: now }, undefined, now)).toMatchObject({ certain: false, revoke: 'always' });
   });
 });
 

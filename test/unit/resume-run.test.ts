@@ -39,7 +39,19 @@ describe('a segment that broke off', () => {
     const world = await running();
     await resumeRun(world.service, ref, killed(1));
 
-    expect(await resumeRun(world.service, ref, killed(1))).toMatchObject({ segment: 2, afterSeconds: 10 });
+    expect(await resumeRun(world.service, ref, killed(1))).toMatchObject({ segment: 2, afterSeconds: 1 });
+    expect(await world.run(type, 1)).toMatchObject({ interruptions: 1 });
+  });
+
+  test('uses its number up when it died before it was claimed', async () => {
+    const world = await makeWorld();
+    await queue(world, [1, type]);
+    await claimNow(world, 1, type, { type: { ...serial, resumable: true } });
+
+    expect(await resumeRun(world.service, ref, killed(1))).toMatchObject({ segment: 2 });
+
+    await expect(write(world.table, claimSegment(run, 1, 'late', world.now + minute))).rejects.toThrow();
+    await write(world.table, claimSegment(run, 2, 'c2', world.now + minute));
   });
 
   test('ends the run the fourth time in a row, with its log, and the files of its last checkpoint', async () => {
@@ -102,6 +114,20 @@ describe('a finisher that comes late, when the run has gone on', () => {
 
     expect(await world.run(type, 1)).toMatchObject({ token: 't1', segment: 2, open: true });
     expect(await world.job(1)).toMatchObject({ status: 'running' });
+    expect(await world.board()).toHaveLength(2);
+  });
+
+  test('leaves it alone, too, when segment 1 died before it was claimed', async () => {
+    const world = await makeWorld();
+    await queue(world, [1, type]);
+    await claimNow(world, 1, type, { type: { ...serial, resumable: true } });
+    const next = await resumeRun(world.service, ref, killed(1));
+    await write(world.table, claimSegment(run, next?.segment ?? 0, 'c', world.now + minute));
+
+    expect(await resumeRun(world.service, ref, killed(1))).toBeUndefined();
+    await endRun(world.service, ref, killed(1));
+
+    expect(await world.run(type, 1)).toMatchObject({ token: 't1', open: true });
     expect(await world.board()).toHaveLength(2);
   });
 
