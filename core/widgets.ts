@@ -20,6 +20,20 @@ export interface FormSchema {
   readonly 'x-files'?: boolean;
   /** A box to check, for this text; unchecked it is left out. */
   readonly 'x-checked'?: string;
+  /** How the page shows the field, by the options of its type; put here by the page (ui/lib/localize.ts). */
+  readonly 'x-page'?: PageWords;
+}
+
+/** Hints for a field, and the languages of its texts where they were translated. */
+export interface PageWords extends Omit<FieldHints, 'placeholder'> {
+  readonly placeholder: string | undefined;
+  readonly langs: {
+    readonly title: string | undefined;
+    readonly description: string | undefined;
+    readonly placeholder: string | undefined;
+    /** By place in the `enum`. */
+    readonly values: readonly (string | undefined)[];
+  };
 }
 
 export type Widget =
@@ -39,7 +53,7 @@ export type Widget =
   | 'json';
 
 /** How the page asks for a property. */
-export function widgetOf(name: string, schema: FormSchema, hints: FieldHints = {}): Widget {
+export function widgetOf(name: string, schema: FormSchema, hints: Pick<FieldHints, 'multiline'> = {}): Widget {
   const { type, format, items } = schema;
   const isFile = schema['x-files'] === true;
   if (schema.enum && type !== 'array') return 'select';

@@ -1,7 +1,8 @@
 import { useQueryClient } from '@tanstack/react-query';
 import { type ReactNode, useEffect, useLayoutEffect, useRef, useState } from 'react';
 import type { JobBrief } from '../schemas/extensions.ts';
-import { isStopping, statusText } from './lib/labels.ts';
+import { isStopping, statusText, titleOf } from './lib/labels.ts';
+import type { LocalType } from './lib/localize.ts';
 import { problemIn, sentence } from './lib/problem.ts';
 import { parseTime, showPercent, showTime } from './lib/time.ts';
 import { say } from './words/say.ts';
@@ -41,6 +42,11 @@ export function ProblemNote({ error, again }: { error: unknown; again?: () => un
       )}
     </div>
   );
+}
+
+/** The title of a type, in whatever language it is. */
+export function TypeTitle({ type, types }: { type: string; types: readonly LocalType[] | undefined }) {
+  return <span lang={types?.find((entry) => entry.type === type)?.langs.title}>{titleOf(type, types)}</span>;
 }
 
 export function StatusBadge({ job }: { job: Pick<JobBrief, 'status' | 'cancel_requested'> }) {

@@ -1,7 +1,9 @@
 import { useQuery, useQueryClient } from '@tanstack/react-query';
 import { useEffect, useRef } from 'react';
+import type { TypesReply } from '../schemas/extensions.ts';
 import { calls } from './api/calls.ts';
 import { hasEnded } from './lib/labels.ts';
+import { type LocalType, localize } from './lib/localize.ts';
 import { backoffMs, movingMs } from './lib/polling.ts';
 import { ApiError } from './lib/problem.ts';
 
@@ -10,8 +12,11 @@ export const useTypes = (repo: number) =>
     queryKey: ['types', repo],
     queryFn: ({ signal }) => calls.types(repo, signal),
     staleTime: 300_000,
-    select: ({ types }) => types,
+    select: inReadersLanguage,
   });
+
+const inReadersLanguage = ({ types }: TypesReply): readonly LocalType[] =>
+  types.map((type) => localize(type, navigator.languages));
 
 /** How a job stands: asked each second while it moves, and what else is known of it is asked anew when it has changed. */
 export function useStatus(repo: number, id: number) {

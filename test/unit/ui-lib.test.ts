@@ -10,7 +10,8 @@ const importJob = {
   hidden: false,
   create_permissions: ['import_records'],
   cancel_permissions: ['cancel_importer_job'],
-  schema: { title: 'Import data' },
+  title: 'Import data',
+  schema: {},
 };
 
 describe('what the service refuses is a sentence', () => {

@@ -7,6 +7,7 @@ export interface FormFile {
   readonly key: string;
   readonly name: string;
   readonly size: number;
+  readonly contentType: string;
   readonly from: File | { readonly job: number; readonly file: number };
   readonly state: FileState;
 }

@@ -1,43 +1,8 @@
+import { type FormSchema, type PageWords, type Widget, widgetOf } from '../../core/widgets.ts';
 import { say } from '../words/say.ts';
 import { readable } from './labels.ts';
 
-/** What a form reads of a JSON Schema. */
-export interface FormSchema {
-  readonly type?: string | readonly string[];
-  readonly title?: string;
-  readonly description?: string;
-  readonly enum?: readonly unknown[];
-  /** Labels of `enum`, in the same order. */
-  readonly enumDescriptions?: readonly string[];
-  readonly const?: unknown;
-  readonly default?: unknown;
-  readonly format?: string;
-  readonly minLength?: number;
-  readonly maxLength?: number;
-  readonly properties?: Readonly<Record<string, FormSchema>>;
-  readonly required?: readonly string[];
-  readonly items?: FormSchema;
-  /** Names of uploaded files: a place for files stands here. So it does for `filename` and `filenames`, as in ArchivesSpace. */
-  readonly 'x-files'?: boolean;
-  /** A box to check, for this text; unchecked it is left out. */
-  readonly 'x-checked'?: string;
-}
-
-export type Widget =
-  | 'files'
-  | 'file'
-  | 'checkbox'
-  | 'checked'
-  | 'select'
-  | 'choices'
-  | 'number'
-  | 'date'
-  | 'date-time'
-  | 'text'
-  | 'textarea'
-  | 'lines'
-  | 'group'
-  | 'json';
+export type { FormSchema, Widget };
 
 export interface Field {
   readonly name: string;
@@ -46,6 +11,7 @@ export interface Field {
   readonly label: string;
   readonly schema: FormSchema;
   readonly widget: Widget;
+  readonly page: PageWords | undefined;
   readonly isRequired: boolean;
 }
 
@@ -61,35 +27,10 @@ export const fieldsOf = (schema: FormSchema, above = ''): readonly Field[] =>
       path: above === '' ? name : `${above}/${name}`,
       label: property.title ?? readable(name),
       schema: property,
-      widget: widgetOf(name, property),
+      widget: widgetOf(name, property, property['x-page']),
+      page: property['x-page'],
       isRequired: schema.required?.includes(name) ?? false,
     }));
-
-function widgetOf(name: string, schema: FormSchema): Widget {
-  const { type, format, items } = schema;
-  const isFile = schema['x-files'] === true;
-  if (schema.enum && type !== 'array') return 'select';
-  switch (type) {
-    case 'string':
-      if (isFile || name === 'filename') return 'file';
-      if (schema['x-checked'] !== undefined) return 'checked';
-      if (format === 'date' || format === 'date-time') return format;
-      return (schema.maxLength ?? 0) > 200 ? 'textarea' : 'text';
-    case 'boolean':
-      return 'checkbox';
-    case 'integer':
-    case 'number':
-      return 'number';
-    case 'array':
-      if (items?.type === 'string' && (isFile || name === 'filenames')) return 'files';
-      if (items?.enum) return 'choices';
-      return items?.type === 'string' ? 'lines' : 'json';
-    case 'object':
-      return schema.properties ? 'group' : 'json';
-    default:
-      return 'json';
-  }
-}
 
 /** What the inputs show for some parameters: those of another job, or the defaults. */
 export function valuesOf(schema: FormSchema, params: Readonly<Record<string, unknown>> | undefined): Values {
@@ -214,3 +155,7 @@ export function shownValue(schema: FormSchema | undefined, value: unknown): unkn
   if (typeof value === 'boolean') return say(value ? 'job.yes' : 'job.no');
   return value === schema?.['x-checked'] && value !== undefined ? say('job.yes') : value;
 }
+
+/** The language of a choice's label, where it was translated. */
+export const langOfValue = (schema: FormSchema | undefined, value: unknown): string | undefined =>
+  schema?.['x-page']?.langs.values[schema.enum?.indexOf(value) ?? -1];

@@ -1,11 +1,9 @@
 import type { ExtensionStatus, JobBrief, TypeEntry } from '../../schemas/extensions.ts';
 import { say } from '../words/say.ts';
 
-/** The title of a type: from its schema, else its name made readable. */
-export function titleOf(type: string, types: readonly TypeEntry[] | undefined): string {
-  const title = types?.find((entry) => entry.type === type)?.schema['title'];
-  return typeof title === 'string' && title !== '' ? title : readable(type.replace(/_job$/, ''));
-}
+/** The title of a type, else its name made readable. */
+export const titleOf = (type: string, types: readonly Pick<TypeEntry, 'type' | 'title'>[] | undefined): string =>
+  types?.find((entry) => entry.type === type)?.title ?? readable(type.replace(/_job$/, ''));
 
 /** `seconds_each` → `Seconds each` */
 export function readable(name: string): string {

@@ -1,13 +1,14 @@
 import { useQuery, useQueryClient } from '@tanstack/react-query';
 import { useRef, useState } from 'react';
 import { Link, useLocation, useSearchParams } from 'wouter';
-import type { TypeEntry } from '../../schemas/extensions.ts';
 import { calls } from '../api/calls.ts';
 import { type FormFile, send } from '../api/upload.ts';
 import { useHere } from '../context.ts';
 import { check } from '../lib/check.ts';
-import { type FormSchema, fieldsOf, fileFieldOf, paramsOf, type Values, valuesOf } from '../lib/form.ts';
+import { fileProblem } from '../lib/files.ts';
+import { fieldsOf, fileFieldOf, paramsOf, type Values, valuesOf } from '../lib/form.ts';
 import { titleOf } from '../lib/labels.ts';
+import type { LocalType } from '../lib/localize.ts';
 import { lacksToCreate } from '../lib/may.ts';
 import { backoffMs } from '../lib/polling.ts';
 import { problemIn } from '../lib/problem.ts';
@@ -46,7 +47,7 @@ export function CreateView({ type }: { type: string | undefined }) {
 }
 
 /** What may be created here, and what only others may. */
-function Menu({ types }: { types: readonly TypeEntry[] }) {
+function Menu({ types }: { types: readonly LocalType[] }) {
   const { repo, user } = useHere();
   const shown = types
     .filter(({ hidden }) => !hidden)
@@ -64,8 +65,10 @@ function Menu({ types }: { types: readonly TypeEntry[] }) {
       <ul className="types">
         {mine.map(({ entry, title }) => (
           <li key={entry.type}>
-            <Link href={`/repositories/${repo}/jobs/new/${entry.type}`}>{title}</Link>
-            {typeof entry.schema['description'] === 'string' && <p>{entry.schema['description']}</p>}
+            <Link href={`/repositories/${repo}/jobs/new/${entry.type}`} lang={entry.langs.title}>
+              {title}
+            </Link>
+            {entry.description && <p lang={entry.langs.description}>{entry.description}</p>}
           </li>
         ))}
       </ul>
@@ -86,7 +89,7 @@ function Menu({ types }: { types: readonly TypeEntry[] }) {
 }
 
 /** The form of a type, empty, or filled from another job. */
-function FormOf({ entry, title }: { entry: TypeEntry; title: string }) {
+function FormOf({ entry, title }: { entry: LocalType; title: string }) {
   const { repo } = useHere();
   const [search] = useSearchParams();
   const from = /^\d{1,15}$/.test(search.get('from') ?? '') ? Number(search.get('from')) : undefined;
@@ -108,18 +111,22 @@ function FormOf({ entry, title }: { entry: TypeEntry; title: string }) {
   if (from === undefined) return <Form entry={entry} title={title} from={undefined} params={undefined} files={[]} />;
   if (old.isError) return <ProblemNote error={old.error} again={() => old.refetch()} />;
   if (!old.data) return <Busy />;
-  const files = old.data.files.map(({ id, name, size }) => ({
+  const files = old.data.files.map(({ id, name, size, content_type: contentType }) => ({
     key: String(id),
     name,
     size,
+    contentType,
     from: { job: from, file: id },
     state: { is: 'waiting' as const },
   }));
   return <Form entry={entry} title={title} from={from} params={old.data.params} files={files} />;
 }
 
+/** Where the service says what is wrong with files, and the place for those that are no parameter. */
+const besidePath = 'files';
+
 interface FormProps {
-  readonly entry: TypeEntry;
+  readonly entry: LocalType;
   readonly title: string;
   readonly from: number | undefined;
   readonly params: Readonly<Record<string, unknown>> | undefined;
@@ -132,9 +139,10 @@ function Form({ entry, title, from, params, files: oldFiles }: FormProps) {
   const { repo } = useHere();
   const client = useQueryClient();
   const [, navigate] = useLocation();
-  const schema = entry.schema as FormSchema;
+  const { schema } = entry;
   const [values, setValues] = useState<Values>(() => valuesOf(schema, params));
   const [files, setFiles] = useState<readonly FormFile[]>(oldFiles);
+  const [refused, setRefused] = useState<string>();
   const [problems, setProblems] = useState<ReadonlyMap<string, string>>(new Map());
   const [failure, setFailure] = useState<unknown>();
   const [stage, setStage] = useState<Stage>('filling');
@@ -142,6 +150,10 @@ function Form({ entry, title, from, params, files: oldFiles }: FormProps) {
   // The same content is the same request, however often it is sent: a lost answer makes no second job.
   const attempt = useRef({ content: '', key: '' });
   const fileField = fileFieldOf(schema);
+  const filesPath = fieldsOf(schema).find(({ widget }) => widget === 'files' || widget === 'file')?.path ?? besidePath;
+  // Said as soon as files are chosen, and not only when the job is to start.
+  const filesProblem = [refused, fileProblem(files, entry.files)].filter(Boolean).join(' ') || undefined;
+  const shown = filesProblem === undefined ? problems : new Map([...problems, [filesPath, filesProblem]]);
 
   const set = (file: FormFile, state: FormFile['state']) =>
     setFiles((before) => before.map((one) => (one.key === file.key ? { ...one, state } : one)));
@@ -168,6 +180,8 @@ function Form({ entry, title, from, params, files: oldFiles }: FormProps) {
     for (const path of unreadable) found.set(path, say('field.json'));
     for (const { path, widget } of fieldsOf(schema))
       if ((widget === 'files' || widget === 'file') && found.has(path)) found.set(path, say('field.file'));
+    const misfit = fileProblem(files, entry.files);
+    if (misfit !== undefined) found.set(filesPath, misfit);
     show(found);
     if (found.size > 0) return;
 
@@ -201,7 +215,9 @@ function Form({ entry, title, from, params, files: oldFiles }: FormProps) {
       describedBy={describedBy}
       isInvalid={isInvalid}
       files={files}
+      rules={entry.files}
       onChange={setFiles}
+      onRefuse={setRefused}
       onRetry={(file) => send(repo, file, (state) => set(file, state))}
       isBusy={stage !== 'filling'}
     />
@@ -209,8 +225,8 @@ function Form({ entry, title, from, params, files: oldFiles }: FormProps) {
   const hasFields = fieldsOf(schema).length > 0 || fileField === 'beside';
   return (
     <>
-      <h1>{title}</h1>
-      {schema.description && <p>{schema.description}</p>}
+      <h1 lang={entry.langs.title}>{title}</h1>
+      {entry.description && <p lang={entry.langs.description}>{entry.description}</p>}
       {from !== undefined && <p className="quiet">{say('create.from', { id: from })}</p>}
       <form
         ref={form}
@@ -227,14 +243,24 @@ function Form({ entry, title, from, params, files: oldFiles }: FormProps) {
           </div>
         )}
         {!hasFields && <p>{say('create.noFields')}</p>}
-        <SchemaFields schema={schema} values={values} problems={problems} onChange={setValues} files={place} />
+        <SchemaFields schema={schema} values={values} problems={shown} onChange={setValues} files={place} />
         {fileField === 'beside' && (
           <div className="field">
-            <label htmlFor="field-files">{say('files.extra')}</label>
+            <label htmlFor={idOf(besidePath)}>{say('files.extra')}</label>
             <p className="help" id="field-files-help">
               {say('files.extra.help')}
             </p>
-            {place('field-files', true, 'field-files-help', false)}
+            {shown.has(besidePath) && (
+              <p className="problem" id="field-files-problem">
+                {shown.get(besidePath)}
+              </p>
+            )}
+            {place(
+              idOf(besidePath),
+              true,
+              shown.has(besidePath) ? 'field-files-help field-files-problem' : 'field-files-help',
+              shown.has(besidePath),
+            )}
           </div>
         )}
         {failure !== undefined &&

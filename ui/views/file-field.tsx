@@ -1,6 +1,9 @@
 import { useId, useState } from 'react';
+import { isOfType } from '../../core/file-rules.ts';
 import { maxFileBytes } from '../../core/limits.ts';
+import type { FileRules } from '../../schemas/runner-manifest.ts';
 import { type FormFile, stateText } from '../api/upload.ts';
+import { fileProblem, rulesText } from '../lib/files.ts';
 import { showPercent, showSize } from '../lib/time.ts';
 import { say, sayCount } from '../words/say.ts';
 
@@ -10,33 +13,43 @@ interface Props {
   readonly describedBy: string | undefined;
   readonly isInvalid: boolean;
   readonly files: readonly FormFile[];
+  readonly rules: FileRules | undefined;
   readonly onChange: (files: readonly FormFile[]) => void;
+  /** Told with each choice: why some of it was left out, if it was. */
+  readonly onRefuse: (problem: string | undefined) => void;
   readonly onRetry: (file: FormFile) => void;
   readonly isBusy: boolean;
 }
 
 /** A place for files: chosen or dropped, taken away again, and how the sending of each goes. */
 export function FileField(props: Props) {
-  const { id, isMany, describedBy, isInvalid, files, onChange, onRetry, isBusy } = props;
+  const { id, isMany, describedBy, isInvalid, files, rules, onChange, onRefuse, onRetry, isBusy } = props;
   const [isOver, setOver] = useState(false);
   const [said, setSaid] = useState('');
   const hint = useId();
   const add = (chosen: Iterable<File>) => {
     const all = [...chosen];
     if (all.length === 0) return;
-    const fit = all.filter(({ size }) => size <= maxFileBytes);
+    const types = rules?.types ?? [];
+    const wrong = all.filter(({ name, type }) => types.length > 0 && !isOfType({ name, contentType: type }, types));
+    const fit = all.filter((file) => file.size <= maxFileBytes && !wrong.includes(file));
     const added = (isMany ? fit : fit.slice(0, 1)).map((from) => ({
       key: crypto.randomUUID(),
       name: from.name,
       size: from.size,
+      contentType: from.type,
       from,
       state: { is: 'waiting' as const },
     }));
-    onChange(isMany ? [...files, ...added] : added.length > 0 ? added : files);
+    const chosenNow = isMany ? [...files, ...added] : added.length > 0 ? added : files;
+    const refused = [
+      ...wrong.map(({ name }) => say('files.wrongType', { name, types: types.join(', ') })),
+      ...(all.some(({ size }) => size > maxFileBytes) ? [say('files.tooLarge', { size: showSize(maxFileBytes) })] : []),
+    ].join(' ');
+    onChange(chosenNow);
+    onRefuse(refused || undefined);
     setSaid(
-      fit.length < all.length
-        ? say('files.tooLarge', { size: showSize(maxFileBytes) })
-        : sayCount('files.added', added.length),
+      [refused, fileProblem(chosenNow, rules)].filter(Boolean).join(' ') || sayCount('files.added', added.length),
     );
   };
   return (
@@ -59,6 +72,7 @@ export function FileField(props: Props) {
           id={id}
           type="file"
           multiple={isMany}
+          accept={rules?.types?.join(',')}
           disabled={isBusy}
           aria-invalid={isInvalid}
           aria-describedby={[describedBy, hint].filter(Boolean).join(' ')}
@@ -69,7 +83,7 @@ export function FileField(props: Props) {
           }}
         />
         <span id={hint} className="quiet">
-          {say('files.drop')}
+          {[say('files.drop'), rulesText(rules)].filter(Boolean).join('. ')}
         </span>
       </div>
       <p role="status" className="hidden-text">
@@ -99,7 +113,10 @@ export function FileField(props: Props) {
                 type="button"
                 disabled={isBusy}
                 aria-label={say('files.remove', { name: file.name })}
-                onClick={() => onChange(files.filter(({ key }) => key !== file.key))}
+                onClick={() => {
+                  onChange(files.filter(({ key }) => key !== file.key));
+                  onRefuse(undefined);
+                }}
               >
                 ✕
               </button>

@@ -1,10 +1,11 @@
 import { useMutation, useQueryClient } from '@tanstack/react-query';
 import { useEffect, useState } from 'react';
 import { Link, useLocation } from 'wouter';
-import type { StatusReply, TypeEntry } from '../../schemas/extensions.ts';
+import type { StatusReply } from '../../schemas/extensions.ts';
 import { calls } from '../api/calls.ts';
 import { useHere } from '../context.ts';
 import { hasEnded, isStopping, statusText } from '../lib/labels.ts';
+import type { LocalType } from '../lib/localize.ts';
 import { lacksToCancel, lacksToCreate, whyNotCancel } from '../lib/may.ts';
 import { Dialog, ProblemNote } from '../parts.tsx';
 import { say } from '../words/say.ts';
@@ -12,7 +13,7 @@ import { say } from '../words/say.ts';
 interface Props {
   readonly job: StatusReply;
   /** Undefined when the type is not installed, or not known yet. */
-  readonly type: TypeEntry | undefined;
+  readonly type: LocalType | undefined;
   readonly title: string;
 }
 

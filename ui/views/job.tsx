@@ -1,13 +1,14 @@
 import { useInfiniteQuery, useMutation, useQuery } from '@tanstack/react-query';
 import { Fragment, useEffect, useId, useRef, useState } from 'react';
 import { Link } from 'wouter';
-import type { FileEntry, JobEvent, StatusReply, TypeEntry } from '../../schemas/extensions.ts';
+import type { FileEntry, JobEvent, StatusReply } from '../../schemas/extensions.ts';
 import { calls, recordsAtOnce } from '../api/calls.ts';
 import { useHere } from '../context.ts';
-import { type FormSchema, shownValue } from '../lib/form.ts';
+import { type FormSchema, langOfValue, shownValue } from '../lib/form.ts';
 import { hasEnded, idIn, isStopping, readable, statusText, titleOf } from '../lib/labels.ts';
+import type { LocalType } from '../lib/localize.ts';
 import { parseTime, showDuration, showPercent, showSize, zoneName } from '../lib/time.ts';
-import { Busy, Message, ProblemNote, ProgressBar, StatusBadge, Time, useTitle } from '../parts.tsx';
+import { Busy, Message, ProblemNote, ProgressBar, StatusBadge, Time, TypeTitle, useTitle } from '../parts.tsx';
 import { isGone, useStatus, useTypes } from '../queries.ts';
 import { isKey, say, sayCount } from '../words/say.ts';
 import { JobActions } from './job-actions.tsx';
@@ -37,7 +38,7 @@ function Gone({ wasThere }: { wasThere: boolean }) {
   );
 }
 
-function Job({ job, types, problem }: { job: StatusReply; types: readonly TypeEntry[] | undefined; problem: unknown }) {
+function Job({ job, types, problem }: { job: StatusReply; types: readonly LocalType[] | undefined; problem: unknown }) {
   const { id, status, progress, failure } = job;
   const title = titleOf(job.job_type, types);
   useTitle(tabTitle(job, title));
@@ -47,7 +48,7 @@ function Job({ job, types, problem }: { job: StatusReply; types: readonly TypeEn
       <div className="title-row">
         <div>
           <h1>
-            {title} <span className="quiet">{say('jobs.number', { id })}</span>
+            <TypeTitle type={job.job_type} types={types} /> <span className="quiet">{say('jobs.number', { id })}</span>
           </h1>
           <p className="standing">
             <StatusBadge job={job} />
@@ -115,7 +116,7 @@ function Duration({ job }: { job: StatusReply }) {
   return <span className="quiet">{`${say(finished ? 'job.took' : 'jobs.runningFor')} ${took}`}</span>;
 }
 
-function Basics({ job, title, type }: { job: StatusReply; title: string; type: TypeEntry | undefined }) {
+function Basics({ job, title, type }: { job: StatusReply; title: string; type: LocalType | undefined }) {
   const { repo } = useHere();
   const { rerun_of: rerunOf } = job;
   const shown = useQuery({
@@ -131,7 +132,7 @@ function Basics({ job, title, type }: { job: StatusReply; title: string; type: T
         <h2 id="basic">{say('job.basic')}</h2>
         <dl>
           <dt>{say('job.type')}</dt>
-          <dd>{title}</dd>
+          <dd lang={type?.langs.title}>{title}</dd>
           <dt>{say('job.owner')}</dt>
           <dd>{job.owner}</dd>
           <dt>{say('job.submitted')}</dt>
@@ -175,14 +176,17 @@ function Basics({ job, title, type }: { job: StatusReply; title: string; type: T
           <p className="quiet">{say('job.noParameters')}</p>
         ) : (
           <dl>
-            {entries.map(([name, value]) => (
-              <Fragment key={name}>
-                <dt>{propertyOf(type, name)?.title ?? readable(name)}</dt>
-                <dd className="pre">
-                  <Value value={shownValue(propertyOf(type, name), value)} />
-                </dd>
-              </Fragment>
-            ))}
+            {entries.map(([name, value]) => {
+              const property = propertyOf(type, name);
+              return (
+                <Fragment key={name}>
+                  <dt lang={property?.['x-page']?.langs.title}>{property?.title ?? readable(name)}</dt>
+                  <dd className="pre" lang={langOfValue(property, value)}>
+                    <Value value={shownValue(property, value)} />
+                  </dd>
+                </Fragment>
+              );
+            })}
           </dl>
         )}
       </section>
@@ -190,8 +194,8 @@ function Basics({ job, title, type }: { job: StatusReply; title: string; type: T
   );
 }
 
-function propertyOf(type: TypeEntry | undefined, name: string): FormSchema | undefined {
-  const { properties = {} } = (type?.schema ?? {}) as FormSchema;
+function propertyOf(type: LocalType | undefined, name: string): FormSchema | undefined {
+  const { properties = {} } = type?.schema ?? {};
   return Object.hasOwn(properties, name) ? properties[name] : undefined;
 }
 

@@ -1,14 +1,15 @@
 import { keepPreviousData, useInfiniteQuery, useQuery } from '@tanstack/react-query';
 import { type ReactNode, useEffect, useRef } from 'react';
 import { Link, useSearchParams } from 'wouter';
-import type { BrowseReply, JobBrief, TypeEntry } from '../../schemas/extensions.ts';
+import type { BrowseReply, JobBrief } from '../../schemas/extensions.ts';
 import { calls } from '../api/calls.ts';
 import { useHere } from '../context.ts';
 import { titleOf } from '../lib/labels.ts';
+import type { LocalType } from '../lib/localize.ts';
 import { lacksToCreate } from '../lib/may.ts';
 import { backoffMs, listMs, restingMs } from '../lib/polling.ts';
 import { parseTime, showDuration, zoneName } from '../lib/time.ts';
-import { Busy, ProblemNote, ProgressBar, StatusBadge, Time, useTitle } from '../parts.tsx';
+import { Busy, ProblemNote, ProgressBar, StatusBadge, Time, TypeTitle, useTitle } from '../parts.tsx';
 import { useTypes } from '../queries.ts';
 import { say } from '../words/say.ts';
 
@@ -173,7 +174,7 @@ interface SectionProps {
   readonly title: string;
   readonly jobs: readonly JobBrief[] | undefined;
   readonly none: 'jobs.none.running' | 'jobs.none.queued' | 'jobs.none.finished';
-  readonly types: readonly TypeEntry[] | undefined;
+  readonly types: readonly LocalType[] | undefined;
   readonly repo: number;
   readonly children?: ReactNode;
 }
@@ -211,13 +212,15 @@ function Section({ title, jobs = [], none, types, repo, children }: SectionProps
   );
 }
 
-function Row({ job, types, repo }: { job: JobBrief; types: readonly TypeEntry[] | undefined; repo: number }) {
+function Row({ job, types, repo }: { job: JobBrief; types: readonly LocalType[] | undefined; repo: number }) {
   const { time_started: started, time_finished: finished, progress, failure } = job;
   const end = finished ? parseTime(finished) : Date.now();
   return (
     <tr>
       <td>
-        <Link href={`/repositories/${repo}/jobs/${job.id}`}>{titleOf(job.job_type, types)}</Link>
+        <Link href={`/repositories/${repo}/jobs/${job.id}`}>
+          <TypeTitle type={job.job_type} types={types} />
+        </Link>
         <span className="quiet number">{say('jobs.number', { id: job.id })}</span>
       </td>
       <td>
@@ -235,7 +238,7 @@ function Row({ job, types, repo }: { job: JobBrief; types: readonly TypeEntry[] 
 }
 
 interface FiltersProps {
-  readonly types: readonly TypeEntry[] | undefined;
+  readonly types: readonly LocalType[] | undefined;
   readonly search: URLSearchParams;
   readonly onChange: (search: URLSearchParams) => void;
   readonly isFiltered: boolean;
@@ -268,8 +271,8 @@ function Filters({ types = [], search, onChange, isFiltered }: FiltersProps) {
           {say('jobs.filter.type')}
           <select name="type" key={types.length} defaultValue={search.get('type') ?? ''}>
             <option value="">{say('jobs.filter.any')}</option>
-            {types.map(({ type }) => (
-              <option key={type} value={type}>
+            {types.map(({ type, langs }) => (
+              <option key={type} value={type} lang={langs.title}>
                 {titleOf(type, types)}
               </option>
             ))}

@@ -15,7 +15,7 @@ export const idOf = (path: string) => `field-${path.replaceAll('/', '-')}`;
 
 /** The fields of a schema, each with its label, help and problem. */
 export function SchemaFields({ schema, values, problems, onChange, files, above = '' }: FieldsProps) {
-  return fieldsOf(schema, above).map((field) => (
+  const one = (field: Field) => (
     <OneField
       key={field.path}
       field={field}
@@ -34,7 +34,21 @@ export function SchemaFields({ schema, values, problems, onChange, files, above 
       )}
       files={files}
     />
-  ));
+  );
+  const all = fieldsOf(schema, above);
+  const folded = all.filter(({ page }) => page?.advanced);
+  const isWrong = ({ path }: Field) => [...problems.keys()].some((at) => at === path || at.startsWith(`${path}/`));
+  return (
+    <>
+      {all.filter((field) => !folded.includes(field)).map(one)}
+      {folded.length > 0 && (
+        <details className="more" open={folded.some(isWrong) || undefined}>
+          <summary>{say('field.more')}</summary>
+          {folded.map(one)}
+        </details>
+      )}
+    </>
+  );
 }
 
 interface OneProps {
@@ -47,10 +61,11 @@ interface OneProps {
 }
 
 function OneField({ field, value, problem, onChange, group, files }: OneProps) {
-  const { path, label, schema, widget, isRequired } = field;
+  const { path, label, schema, widget, page, isRequired } = field;
+  const { langs } = page ?? {};
   const id = idOf(path);
   const hint = widget === 'lines' ? say('field.perLine') : widget === 'json' ? say('field.json.help') : undefined;
-  const help = [schema.description, hint].filter(Boolean).join(' ');
+  const help = schema.description || hint;
   const describedBy =
     [help && `${id}-help`, problem !== undefined && `${id}-problem`].filter(Boolean).join(' ') || undefined;
   const common = {
@@ -63,7 +78,9 @@ function OneField({ field, value, problem, onChange, group, files }: OneProps) {
     <>
       {help && (
         <p className="help" id={`${id}-help`}>
-          {help}
+          {schema.description && <span lang={langs?.description}>{schema.description}</span>}
+          {schema.description && hint && ' '}
+          {hint}
         </p>
       )}
       {problem !== undefined && (
@@ -75,10 +92,11 @@ function OneField({ field, value, problem, onChange, group, files }: OneProps) {
   );
   const name = (
     <>
-      {label}
+      <span lang={langs?.title}>{label}</span>
       {!isRequired && <span className="optional">{` (${say('create.optional')})`}</span>}
     </>
   );
+  const example = page?.placeholder !== undefined && { placeholder: page.placeholder, lang: langs?.placeholder };
   const text = typeof value === 'string' ? value : '';
 
   if (widget === 'checkbox' || widget === 'checked')
@@ -91,7 +109,7 @@ function OneField({ field, value, problem, onChange, group, files }: OneProps) {
             checked={value === true}
             onChange={({ target }) => onChange(target.checked)}
           />
-          {label}
+          <span lang={langs?.title}>{label}</span>
         </label>
         {notes}
       </div>
@@ -120,7 +138,7 @@ function OneField({ field, value, problem, onChange, group, files }: OneProps) {
                 onChange(options.filter((other) => (other === option ? target.checked : chosen.includes(other))))
               }
             />
-            {enumDescriptions[index] ?? String(option)}
+            <span lang={langs?.values[index]}>{enumDescriptions[index] ?? String(option)}</span>
           </label>
         ))}
       </fieldset>
@@ -136,16 +154,17 @@ function OneField({ field, value, problem, onChange, group, files }: OneProps) {
         <select {...common} value={text} onChange={({ target }) => onChange(target.value)}>
           <option value="">{say(isRequired ? 'field.select' : 'field.none')}</option>
           {schema.enum?.map((option, index) => (
-            <option key={String(option)} value={index}>
+            <option key={String(option)} value={index} lang={langs?.values[index]}>
               {schema.enumDescriptions?.[index] ?? String(option)}
             </option>
           ))}
         </select>
       ) : widget === 'textarea' || widget === 'lines' || widget === 'json' ? (
-        <textarea {...common} rows={4} value={text} onChange={({ target }) => onChange(target.value)} />
+        <textarea {...common} {...example} rows={4} value={text} onChange={({ target }) => onChange(target.value)} />
       ) : (
         <input
           {...common}
+          {...example}
           type={inputTypes[widget]}
           inputMode={widget === 'number' ? 'decimal' : undefined}
           value={text}

@@ -1,11 +1,12 @@
 import { Link } from 'wouter';
-import type { Holder, QueuePlace, TypeEntry, WaitingFor } from '../../schemas/extensions.ts';
+import type { Holder, QueuePlace, WaitingFor } from '../../schemas/extensions.ts';
 import { titleOf } from '../lib/labels.ts';
+import type { LocalType } from '../lib/localize.ts';
 import { showTime } from '../lib/time.ts';
 import { say, sayCount } from '../words/say.ts';
 
 /** Where a queued job stands, and what has to happen before it starts. */
-export function WhyItWaits({ queue, types }: { queue: QueuePlace; types: readonly TypeEntry[] | undefined }) {
+export function WhyItWaits({ queue, types }: { queue: QueuePlace; types: readonly LocalType[] | undefined }) {
   const { position, more, waiting_for: reasons, slots } = queue;
   return (
     <section className="note" aria-labelledby="why-it-waits">
@@ -40,7 +41,7 @@ const positionText = (position: number, more: boolean): string =>
 const reasonText = (waiting: WaitingFor, limit: number): string =>
   waiting.reason === 'no_free_slot' ? sayCount('wait.no_free_slot', limit) : say(`wait.${waiting.reason}`);
 
-function HolderText({ holder, types }: { holder: Holder; types: readonly TypeEntry[] | undefined }) {
+function HolderText({ holder, types }: { holder: Holder; types: readonly LocalType[] | undefined }) {
   const title = titleOf(holder.job_type, types);
   const time = showTime(holder.since);
   if (!holder.visible) return say('wait.holder.hidden', { title, time });
