@@ -1,5 +1,6 @@
 import { CustomResource, Duration, RemovalPolicy, Tags } from 'aws-cdk-lib';
 import type { Table } from 'aws-cdk-lib/aws-dynamodb';
+import type { PolicyStatement } from 'aws-cdk-lib/aws-iam';
 import type { IFunction } from 'aws-cdk-lib/aws-lambda';
 import type { Bucket } from 'aws-cdk-lib/aws-s3';
 import type { Construct } from 'constructs';
@@ -11,8 +12,8 @@ import { type Runner, schemaVersion } from './runner-folder.ts';
 /** How long CloudFormation waits for the register function, in place of an hour. */
 export const registrationTimeout = Duration.minutes(5);
 
-/** `plugins/jobs_example` → `JobsExample`. */
-const nameOf = ({ folder }: Runner) =>
+/** `plugins/jobs_example` → `JobsExample`: part of logical ids. */
+export const nameOf = ({ folder }: Runner) =>
   folder
     .slice(folder.lastIndexOf('/') + 1)
     .split(/[^0-9A-Za-z]+/)
@@ -23,11 +24,19 @@ const nameOf = ({ folder }: Runner) =>
 export interface Service {
   readonly table: Pick<Table, 'tableArn' | 'tableName'>;
   readonly bucket: Pick<Bucket, 'arnForObjects' | 'bucketName'>;
-  readonly session: IFunction;
+  readonly session: Pick<IFunction, 'functionArn'>;
   /** Empty when the service has no ArchivesSpace. */
   readonly archivesspaceUrl: string;
+}
+
+/** What a runner's function is given besides. */
+export interface RunnerSurroundings {
+  /** Of its resources, in the scope. */
+  readonly name: string;
   readonly network: Network | undefined;
   readonly logRetentionDays: number;
+  /** What it may do outside the service. */
+  readonly statements?: readonly PolicyStatement[];
 }
 
 export interface RunnerFunction {
@@ -37,24 +46,29 @@ export interface RunnerFunction {
 }
 
 /** Makes a runner's Lambda. Its role reaches the runs of its own types and nothing else of the service (design 3.10). */
-export function makeRunner(scope: Construct, runner: Runner, service: Service): RunnerFunction {
+export function makeRunner(
+  scope: Construct,
+  runner: Runner,
+  service: Service,
+  { name, network, logRetentionDays, statements = [] }: RunnerSurroundings,
+): RunnerFunction {
   const { folder, entry, manifest } = runner;
   const types = runner.types.map(({ type }) => type);
   const { archivesspace = false } = manifest;
   const calls = archivesspace !== false;
-  const lambda = makeFunction(scope, `Runner${nameOf(runner)}`, {
+  const lambda = makeFunction(scope, `Runner${name}`, {
     entry,
     description: `Runs jobs of ${folder}`,
     timeoutSeconds: manifest.timeout_seconds ?? 900,
     memoryMb: manifest.memory_mb ?? 512,
-    logRetentionDays: service.logRetentionDays,
+    logRetentionDays,
     credentials: 'chain',
-    network: calls ? service.network : undefined,
+    network,
     environment: {
       TABLE: service.table.tableName,
       BUCKET: service.bucket.bucketName,
       ...(calls && {
-        SESSION_FUNCTION: service.session.functionName,
+        SESSION_FUNCTION: service.session.functionArn,
         ARCHIVESSPACE_URL: service.archivesspaceUrl,
         ARCHIVESSPACE_PATHS: Array.isArray(archivesspace) ? archivesspace.join(',') : '',
       }),
@@ -74,6 +88,7 @@ export function makeRunner(scope: Construct, runner: Runner, service: Service): 
         types.map((type) => service.bucket.arnForObjects(`runs/${type}/*`)),
       ),
       ...(calls ? [allow(['lambda:InvokeFunction'], [service.session.functionArn])] : []),
+      ...statements,
     ],
     // Jobs that run when a deploy replaces the version still need it; the register function deletes it when none does.
     // One that a failed deploy published goes with its rollback: with it, the same code could not be published again.
@@ -90,29 +105,36 @@ export const tidying = (functionArn: string) => [
   allow(['lambda:DeleteFunction'], [`${functionArn}:*`]),
 ];
 
-/**
- * Registers a runner's types at each deploy that changes them, and retires them when the runner goes.
- *
- * @param elsewhere the types of the stack's other runners: one that moves to another runner in a deploy is not retired
- *   on the way, which would fail the jobs that wait
- */
-export function registerTypes(
-  scope: Construct,
-  runner: Runner,
-  { versionArn }: RunnerFunction,
-  registerArn: string,
-  elsewhere: readonly string[] = [],
-): CustomResource {
-  return new CustomResource(scope, `Types${nameOf(runner)}`, {
+export interface TypesOf {
+  /** Of the resource, in the scope. */
+  readonly name: string;
+  /** Who has the types: nobody else in the stack. */
+  readonly owner: string;
+  readonly types: readonly JobType[];
+  /** Of the published version that runs them. */
+  readonly versionArn: string;
+  /** ARN of the service's register function. */
+  readonly register: string;
+  /**
+   * The types of the stack's other owners: one that moves there in a deploy is not retired on the way, which would fail
+   * the jobs that wait.
+   */
+  readonly elsewhere?: readonly string[];
+}
+
+/** Registers an owner's types at each deploy that changes them, and retires them when it goes. */
+export function registerTypes(scope: Construct, { name, owner, types, ...given }: TypesOf): CustomResource {
+  const { versionArn, register, elsewhere = [] } = given;
+  return new CustomResource(scope, `Types${name}`, {
     resourceType: 'Custom::JobTypes',
-    serviceToken: registerArn,
+    serviceToken: register,
     serviceTimeout: registrationTimeout,
     properties: {
-      Owner: runner.folder,
+      Owner: owner,
       Runner: versionArn,
       ...(elsewhere.length > 0 && { Elsewhere: elsewhere }),
       // As text: CloudFormation would make strings of the numbers and booleans in a schema.
-      Types: runner.types.map((type) =>
+      Types: types.map((type) =>
         JSON.stringify({
           type: type.type,
           schema: type.schema,

@@ -13,7 +13,7 @@ import { allow, allowItems, makeServiceFunction, type Network } from './function
 import { makeMachine, watchExecutions } from './machine.ts';
 import { makePage } from './page.ts';
 import type { Runner } from './runner-folder.ts';
-import { makeRunner, registerTypes, registrationTimeout, tidying } from './runner-function.ts';
+import { makeRunner, nameOf, registerTypes, registrationTimeout, tidying } from './runner-function.ts';
 import { findRunners } from './runners.ts';
 import { readSettings, type Settings } from './settings.ts';
 import { makeSignIn } from './sign-in.ts';
@@ -271,20 +271,23 @@ class JobsStack extends Stack {
       properties: { Limit: jobThreadCount },
     });
     const runnerFunctions = runners.map((runner) => {
-      const made = makeRunner(this, runner, {
-        table,
-        bucket,
-        session,
-        archivesspaceUrl,
-        network,
-        logRetentionDays,
-      });
-      for (const statement of tidying(made.lambda.functionArn)) register.addToRolePolicy(statement);
-      const elsewhere = runners
-        .filter((other) => other !== runner)
-        .flatMap(({ types }) => types.map(({ type }) => type));
-      registerTypes(this, runner, made, register.functionArn, elsewhere).node.addDependency(limit);
-      return made.lambda;
+      const name = nameOf(runner);
+      const { lambda, versionArn } = makeRunner(
+        this,
+        runner,
+        { table, bucket, session, archivesspaceUrl },
+        { name, network: runner.manifest.archivesspace ? network : undefined, logRetentionDays },
+      );
+      for (const statement of tidying(lambda.functionArn)) register.addToRolePolicy(statement);
+      registerTypes(this, {
+        name,
+        owner: runner.folder,
+        types: runner.types,
+        versionArn,
+        register: register.functionArn,
+        elsewhere: runners.filter((other) => other !== runner).flatMap(({ types }) => types.map(({ type }) => type)),
+      }).node.addDependency(limit);
+      return lambda;
     });
 
     const machine = makeMachine(this, machineName, finisher, runnerFunctions, logRetentionDays);
