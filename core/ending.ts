@@ -142,7 +142,7 @@ function reasonOf(run: Run | undefined, witness: Witness | undefined, now: numbe
     return { kind: 'time_limit', reason: 'The job took longer than its type allows and was stopped.' };
   }
   if (witness === undefined) {
-    return { kind: 'stopped', reason: 'The run of this job was stopped from outside before it ended.' };
+    return { kind: 'stopped', reason: 'The run of this job was stopped from outside, or broke down, before it said how it ended.' };
   }
   if (error === undefined) {
     return { kind: 'protocol', reason: 'The runner returned without saying how the job ended.' };
@@ -174,10 +174,12 @@ function reasonOf(run: Run | undefined, witness: Witness | undefined, now: numbe
 
 /** The message inside a function error's cause, shortened: reasons are for staff, traces for the function's log. */
 function detail(cause: string): string {
-  const message = /"errorMessage":"((?:[^"\\]|\\.)*)"/.exec(cause)?.[1];
+  // Python's runtime writes a space after the colon, and may escape what is not ASCII.
+  const message = /"errorMessage": ?"((?:[^"\\]|\\.)*)"/.exec(cause)?.[1];
   if (!message) return '';
   const text = message
     .replace(/\\[nrt]/g, ' ')
+    .replace(/\\u([0-9a-f]{4})/gi, (_, hex: string) => String.fromCharCode(Number.parseInt(hex, 16)))
     .replace(/\\(.)/g, '$1')
     .replace(/^RequestId: \S+ (Error: )?/, '');
   return `: ${text.slice(0, 200)}`;

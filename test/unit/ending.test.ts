@@ -112,6 +112,14 @@ describe('an open run whose invocation ended with', () => {
       'not_started',
       'The runner could not be started: it cannot be invoked (Lambda.InvalidParameterValueException).',
     ],
+    // As Lambda's Python runtime writes it (json.dumps).
+    [
+      'NotCurrent',
+      '{"errorMessage": "Gr\\u00f6\\u00dfe\\nunknown", "errorType": "NotCurrent", "requestId": "8f2c", "stackTrace": []}',
+      true,
+      'runner_error',
+      'The runner failed: NotCurrent: Größe unknown.',
+    ],
     // Function errors without a type, as older state machines and other runtimes report them.
     [
       'Lambda.Unknown',
