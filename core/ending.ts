@@ -142,7 +142,10 @@ function reasonOf(run: Run | undefined, witness: Witness | undefined, now: numbe
     return { kind: 'time_limit', reason: 'The job took longer than its type allows and was stopped.' };
   }
   if (witness === undefined) {
-    return { kind: 'stopped', reason: 'The run of this job was stopped from outside, or broke down, before it said how it ended.' };
+    return {
+      kind: 'stopped',
+      reason: 'The run of this job was stopped from outside, or broke down, before it said how it ended.',
+    };
   }
   if (error === undefined) {
     return { kind: 'protocol', reason: 'The runner returned without saying how the job ended.' };

@@ -12,7 +12,7 @@
  * | settings | BOARD            | SETTINGS          | deploy: limit, types                                        |
  * | counter  | COUNTER          | job               | service: the last id given                                  |
  * | type     | TYPES            | <type>            | deploy: schema and options                                  |
- * | run      | RUN#<type>#<id>  | RUN               | claim puts it; runner: segments, progress, end; service: cancel, revoke |
+ * | run      | RUN#<type>#<id>  | RUN               | claim puts it; runner: segments, checkpoint, progress, end; service: cancel, interrupt, revoke |
  * | params   | RUN#<type>#<id>  | PARAMS            | service: parameters above 500 B, up to 128 KB               |
  * | free text| RUN#<type>#<id>  | JOB_PARAMS        | service: `job_params` for the runner, where a client sent it |
  * | inputs   | RUN#<type>#<id>  | INPUTS            | service: the uploaded files, one item                       |

@@ -24,8 +24,8 @@ describe('a runner', () => {
     ['throw nonsense', 'runner_error', /^The runner failed: /],
     ['throw a wall of text', 'runner_error', /^The runner failed: Error: .{1,200}\.$/],
     // Step Functions quotas: 256 KiB for what a state hands on.
-    ['throw more than the state machine takes', 'stopped', /stopped from outside/],
-    ['go on without a number', 'stopped', /stopped from outside/],
+    ['throw more than the state machine takes', 'stopped', /stopped from outside, or broke down/],
+    ['go on without a number', 'stopped', /stopped from outside, or broke down/],
     ['say an unknown end', 'protocol', /did not say in a readable way/],
     ['say numbers that are none', 'protocol', /without saying how the job ended/],
   ])('that would %s fails its job readably, whose views all answer', async (does, kind, reason) => {

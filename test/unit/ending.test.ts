@@ -288,7 +288,10 @@ describe('the outcome is', () => {
       undefined,
       {
         outcome: 'failed',
-        failure: { kind: 'stopped', reason: 'The run of this job was stopped from outside before it ended.' },
+        failure: {
+          kind: 'stopped',
+          reason: 'The run of this job was stopped from outside, or broke down, before it said how it ended.',
+        },
         certain: false,
       },
     ],
