@@ -34,6 +34,11 @@ const promises = [
     simulation: /never runs twice|keeps its token/,
   },
   {
+    promise: 'a broken-off run goes on when its body has ended',
+    model: /led on|another one of its job|gone on/,
+    simulation: /^a run goes on/,
+  },
+  {
     promise: 'no write of a run is visible after its end',
     model: /after the end/,
     simulation: /after its end|log is whole/,

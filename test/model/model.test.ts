@@ -12,6 +12,8 @@ const leastStates: Readonly<Record<string, number>> = {
   'two segments, logs, any fault': 100_000,
   'a cancel': 100_000,
   'an unregistered type': 500,
+  'resumable, a late finisher': 50_000,
+  'resumable, logs, any fault': 100_000,
 };
 
 describe('The protocol, explored to the end', () => {

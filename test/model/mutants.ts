@@ -3,7 +3,7 @@
  * step not taken. Every one must be caught. The names of other projects are those whose limiters had this bug.
  */
 import { next, typesToRead } from '../../core/dispatch.ts';
-import { judge } from '../../core/ending.ts';
+import { judge, resumption, type Witness } from '../../core/ending.ts';
 import { inspect } from '../../core/sweep.ts';
 import * as table from '../../core/table.ts';
 import type { Transaction, Write } from '../../core/writes.ts';
@@ -22,6 +22,18 @@ export interface Mutant {
 
 const small = (jobs: string, slots: number, passes: number, ...only: readonly Fault[]): Scenario =>
   scenario(jobs, jobs, { slots, passes, faults: only.length ? 1 : 0, only });
+
+/** Jobs of a resumable type, whose processes die and whose finishers may come late. */
+const breaking = (jobs: string, ...more: readonly Fault[]): Scenario =>
+  scenario(jobs, jobs, {
+    slots: 2,
+    passes: 1,
+    faults: 2 + more.length,
+    tries: 2,
+    only: ['crash', 'late finisher', ...more],
+  });
+
+const withoutSegment = ({ segment: _segment, ...witness }: Witness): Witness => witness;
 
 const free = <T extends Write>(write: T): T => ({ ...write, when: [] });
 const at = (transaction: Transaction, place: number, change: (write: Write) => Write): Transaction =>
@@ -296,5 +308,101 @@ export const mutants: readonly Mutant[] = [
         return care.kind === 'start' ? { kind: 'keep' } : care;
       },
     },
+  },
+  {
+    name: 'witness without segment',
+    what: 'A finisher that comes late takes the segment that runs now for the one that it saw end.',
+    scenario: breaking('R'),
+    caughtBy: 'a run was led on while its body ran',
+    changed: {
+      isStale: () => false,
+      judge: (run, witness, now) => judge(run, witness && withoutSegment(witness), now),
+      resumption: (run, witness, now) => resumption(run, { ...witness, segment: run.segment }, now),
+    },
+  },
+  {
+    name: 'late finisher ends what has gone on',
+    what: 'A finisher that comes late does not ask which segment runs now before it ends the run.',
+    scenario: breaking('R'),
+    caughtBy: 'a resumable job failed though it might have gone on',
+    changed: {
+      isStale: () => false,
+      judge: (run, witness, now) => judge(run, witness && withoutSegment(witness), now),
+    },
+  },
+  {
+    name: 'late finisher frees what was settled',
+    what: 'Settled by another, whose segment may still run, its holds are freed by what ended a segment before.',
+    scenario: breaking('R', 'stop'),
+    caughtBy: 'a body ran without a slot',
+    changed: { judge: (run, witness, now) => judge(run, witness && withoutSegment(witness), now) },
+  },
+  {
+    name: 'interruption without a look at what runs',
+    what: 'A run is closed wherever it stands by now.',
+    scenario: breaking('R'),
+    caughtBy: 'a run was led on while its body ran',
+    changed: {
+      interrupt: (...to) => {
+        const write = table.interrupt(...to);
+        return {
+          ...write,
+          when: write.when.filter((one) => !('attr' in one && /^(segment|open|interr)/.test(one.attr))),
+        };
+      },
+    },
+  },
+  {
+    name: 'led on though its body may run',
+    what: 'Any error that the waiting state sees lets a resumable run go on.',
+    scenario: small('R', 1, 1, 'lost sight'),
+    caughtBy: 'a run was led on while its body ran',
+    changed: {
+      resumption: (run, witness, now) =>
+        resumption(run, witness.error === undefined ? witness : { ...witness, error: 'Runtime.ExitError' }, now),
+    },
+  },
+  {
+    name: 'led on though canceled',
+    what: 'A cancel between the look at a run and its next segment is not seen.',
+    scenario: small('Rc', 1, 1, 'crash'),
+    caughtBy: 'a canceled run was led on',
+    changed: {
+      interrupt: (...to) => {
+        const write = table.interrupt(...to);
+        return { ...write, when: write.when.filter((one) => !('attr' in one && one.attr === 'cancelAt')) };
+      },
+    },
+  },
+  {
+    name: 'resumable run revoked wherever it stands',
+    what: 'A run goes on between the look at it and its end by a finisher that comes late.',
+    scenario: breaking('R2ch'),
+    caughtBy: 'a body ran without a slot',
+    changed: {
+      judge: (run, witness, now) => {
+        const ending = judge(run, witness, now);
+        return ending.revoke === 'seen' && witness ? { ...ending, revoke: 'always' } : ending;
+      },
+    },
+  },
+  {
+    name: 'a segment number used twice',
+    what: 'Found by this model in our own finisher: the segment that died before it was claimed was invoked again.',
+    scenario: breaking('R'),
+    caughtBy: 'a run was led on while its body ran',
+    changed: {
+      resumption: (run, ...seen) => {
+        const next = resumption(run, ...seen);
+        return next && { ...next, segment: run.segment + 1 };
+      },
+    },
+  },
+  {
+    name: 'one interruption counted twice',
+    what: 'Found by this model in our own finisher: repeated, it used up a try for nothing.',
+    scenario: { ...breaking('R'), tries: 1 },
+    caughtBy: 'a resumable job failed though it might have gone on',
+    changed: { resumption: ({ interruption: _counted, ...run }, ...seen) => resumption(run, ...seen) },
   },
 ];

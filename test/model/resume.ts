@@ -59,6 +59,7 @@ export function resumeRun(
     if (!written.done) return keep(hands, state);
     if (world.invoked(hands.read, id).some(({ pc }) => pc === 'body'))
       hands.violate('a run was led on while its body ran');
+    if (world.readRun(hands.read, id)?.cancelAt !== undefined) hands.violate('a canceled run was led on');
     goesOn(hands, next.segment);
   });
 }

@@ -47,8 +47,7 @@ export const testScenarios: readonly Scenario[] = [
   scenario('a cancel', 'A2c A', { ...one, faults: 0 }),
   scenario('an unregistered type', 'Cn A Bn', { ...one, faults: 0 }),
   scenario('resumable, a late finisher', 'R R', { ...one, faults: 2, only: breaks }),
-  scenario('resumable, any fault', 'R R', { ...one, faults: 1 }),
-  scenario('resumable, canceled, a late finisher', 'R2ch', { ...one, faults: 2, only: breaks }),
+  scenario('resumable, logs, any fault', 'Rl', { ...one, faults: 2 }),
 ];
 
 /** Each one explored to its end; together within two minutes on one core. */
@@ -63,6 +62,8 @@ export const ciScenarios: readonly Scenario[] = [
   scenario('cancel, two segments, any fault', 'A2cl', { ...one, faults: 1 }),
   scenario('cancel that is passed on, any fault', 'A2ch', { ...one, faults: 1 }),
   scenario('cancel, seen in part', 'A2c', { ...one, faults: 1, only: torn }),
+  scenario('resumable, canceled, any fault', 'R2c', { ...one, faults: 1 }),
+  scenario('resumable, canceled, a late finisher', 'R2ch', { ...one, faults: 2, tries: 2, only: breaks }),
 ];
 
 /** Half an hour and up to 8 GB. What has `mostStates` is too large to be explored to its end. */
@@ -75,5 +76,8 @@ export const longScenarios: readonly Scenario[] = [
   scenario('cancel, two faults', 'A2cl', { ...one, faults: 2 }),
   scenario('cancel, three jobs, any fault', 'A2c A B', { ...one, faults: 1, mostStates: 60_000_000 }),
   scenario('two faults, three jobs', 'A2 A B', { ...one, faults: 2 }),
+  scenario('resumable, two jobs, two faults', 'R2 R', { ...one, faults: 2 }),
+  scenario('resumable, canceled, two faults', 'R2ch', { ...one, faults: 2 }),
+  scenario('resumable, three faults', 'Rl', { ...one, faults: 3, tries: 2 }),
   scenario('everything at once', 'A2cln An Bn', { ...two, faults: 2, mostStates: 40_000_000 }),
 ];
