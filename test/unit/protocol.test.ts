@@ -371,6 +371,31 @@ describe.each([
   });
 });
 
+describe('docs/runner-protocol.md', () => {
+  const text = readFileSync('docs/runner-protocol.md', 'utf8');
+
+  test('works its requests by the schemas', () => {
+    const blocks = [...text.matchAll(/^```json\n([\s\S]*?)^```$/gm)].map(([, json = '']) => JSON.parse(json) as object);
+    const [said, ...requests] = blocks;
+
+    const kinds = requests.flatMap((block) =>
+      Object.entries(block).flatMap(([operation, request]) => {
+        const written = writeOf({ operation, request, answer: {} });
+        return written ? kindOf(written) : [];
+      }),
+    );
+
+    expect(kindOf(said)).toBe('progress');
+    expect(kinds).toEqual(['claim', 'log', 'file', 'close', 'end']);
+  });
+
+  test('names every schema, and numbers its rules', () => {
+    for (const file of readdirSync(folder)) expect(text).toContain(file.replace('.json', ''));
+    const rules = [...text.matchAll(/^\*\*R(\d+)\.\*\*/gm)].map(([, n]) => Number(n));
+    expect(rules).toEqual(rules.map((_, index) => index + 1));
+  });
+});
+
 describe('a message that is not of the protocol', () => {
   const key = { pk: 'RUN#free_job#1', sk: 'RUN' };
   const mine = { token: 't', segment: 1, open: true };
