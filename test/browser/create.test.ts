@@ -78,6 +78,68 @@ describe('creating a job', () => {
     await page.getByLabel('Log', { exact: true }).last().getByText('žluťoučký kůň').waitFor();
   });
 
+  test('a type that is translated is read in the language of the browser, each text by itself', async () => {
+    const page = await browser.at(`${jobs}/new`, 'archivist', { locale: 'de-AT' });
+    const link = page.getByRole('link', { name: 'Tabellen prüfen' });
+    expect(await link.getAttribute('lang')).toBe('de');
+    await link.click();
+    await page.getByRole('heading', { name: 'Tabellen prüfen' }).waitFor();
+    await page.getByText('Looks at spreadsheets.').waitFor();
+    expect(await page.getByText('Wie genau?').getAttribute('lang')).toBe('de');
+    const remark = page.getByLabel('Bemerkung');
+    expect(await remark.getAttribute('placeholder')).toBe('Etwa: alle Kartons');
+    expect(await remark.evaluate(({ tagName }) => tagName)).toBe('TEXTAREA');
+
+    await page.getByLabel('Sheets').setInputFiles({ name: 'a.csv', mimeType: 'text/csv', buffer: Buffer.from('a') });
+    await page.getByLabel('Wie genau?').selectOption({ label: 'Gründlich' });
+    await remark.fill('Zeile\nZeile');
+    await page.getByRole('button', { name: 'Start Job' }).click();
+    await page.waitForURL(/jobs\/\d+$/);
+    await page.getByRole('heading', { name: 'Tabellen prüfen' }).waitFor();
+    await page.getByText('Gründlich', { exact: true }).waitFor();
+
+    await page.getByRole('link', { name: 'Browse Background Jobs' }).click();
+    await page.getByRole('link', { name: 'Tabellen prüfen' }).first().waitFor();
+  });
+
+  test('what few need is folded away, until it is wrong', async () => {
+    const page = await browser.at(`${jobs}/new/sheet_job`);
+    await page.getByLabel('Sheets').setInputFiles({ name: 'a.csv', mimeType: 'text/csv', buffer: Buffer.from('a') });
+    expect(await page.getByLabel('Steps').isVisible()).toBe(false);
+    await page.getByText('More options').click();
+    await page.getByLabel('Steps').fill('some');
+    await page.getByText('More options').click();
+    expect(await page.getByLabel('Steps').isVisible()).toBe(false);
+    await page.getByRole('button', { name: 'Start Job' }).click();
+    await page.getByText('Enter a whole number.').waitFor();
+    expect(await page.evaluate(() => document.activeElement?.id)).toBe('field-steps');
+  });
+
+  test('files that the type does not take are refused before they are sent, and the page says why', async () => {
+    const page = await browser.at(`${jobs}/new/sheet_job`);
+    const sheets = page.getByLabel('Sheets');
+    const file = (name: string, size = 1) => ({ name, mimeType: '', buffer: Buffer.alloc(size, 'a') });
+    expect(await sheets.getAttribute('accept')).toBe('.csv,text/csv');
+    await page.getByText('Allowed are: .csv, text/csv. 2 files at most. At most 1 kB together.').waitFor();
+
+    await sheets.setInputFiles(file('scan.pdf'));
+    const problem = page.locator('#field-filenames-problem');
+    expect(await problem.textContent()).toBe('“scan.pdf” cannot be used here. Allowed are: .csv, text/csv.');
+    expect(await page.locator('.drop-list').count()).toBe(0);
+
+    await sheets.setInputFiles([file('a.csv'), file('b.csv', 2_000), file('c.csv')]);
+    await page.getByRole('button', { name: 'Start Job' }).click();
+    await page.getByText('One field needs your attention').waitFor();
+    expect(await problem.textContent()).toBe(
+      '2 files at most can be used here. Take the others away. ' +
+        'All files together may have at most 1 kB, and these have 2 kB. The largest is “b.csv”.',
+    );
+    await page.getByRole('button', { name: 'Remove b.csv' }).click();
+    await expect.poll(() => problem.count()).toBe(0);
+    await page.getByRole('button', { name: 'Start Job' }).click();
+    await page.waitForURL(/jobs\/\d+$/);
+  });
+
   test('a double click makes one job', async () => {
     const page = await browser.at(`${jobs}/new/quick_job`);
     await page.getByRole('button', { name: 'Start Job' }).waitFor();

@@ -30,6 +30,8 @@ export interface Look {
   readonly scheme?: 'light' | 'dark';
   readonly width?: number;
   readonly words?: 'pseudo';
+  /** @default 'en-US' */
+  readonly locale?: string;
 }
 
 /** A browser for the tests of one file; each page has a context of its own, and no error in its console. */
@@ -49,11 +51,11 @@ export function useBrowser() {
   });
 
   async function blank(look: Look = {}): Promise<Page> {
-    const { scheme = 'light', width = 1200, words } = look;
+    const { scheme = 'light', width = 1200, words, locale = 'en-US' } = look;
     const context = await browser.newContext({
       viewport: { width, height: 850 },
       colorScheme: scheme,
-      locale: 'en-US',
+      locale,
       timezoneId: 'Europe/Prague',
     });
     contexts.push(context);

@@ -37,6 +37,7 @@ describe('signing in', () => {
   test('a session that ends does not lose a half-filled form', async () => {
     const page = await browser.at(`${jobs}/new/slow_nothing_job`);
     await page.getByLabel('How many times?').fill('2');
+    await page.getByText('More options').click();
     await page.getByLabel('Seconds for each').fill('0');
     const secret = await page.evaluate(
       () => JSON.parse(localStorage.getItem('background-jobs-session') ?? '{}').secret as string,
@@ -159,6 +160,8 @@ describe('by keyboard only', () => {
     await tabTo(/^How many/);
     await page.keyboard.press('Control+A');
     await page.keyboard.type('100');
+    await tabTo(/^More options/);
+    await page.keyboard.press('Enter');
     await tabTo(/^Seconds/);
     await page.keyboard.press('Control+A');
     await page.keyboard.type('1');

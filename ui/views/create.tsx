@@ -4,7 +4,7 @@ import { Link, useLocation, useSearchParams } from 'wouter';
 import { calls } from '../api/calls.ts';
 import { type FormFile, send } from '../api/upload.ts';
 import { useHere } from '../context.ts';
-import { check } from '../lib/check.ts';
+import { check, fieldFor } from '../lib/check.ts';
 import { fileProblem } from '../lib/files.ts';
 import { fieldsOf, fileFieldOf, paramsOf, type Values, valuesOf } from '../lib/form.ts';
 import { titleOf } from '../lib/labels.ts';
@@ -157,6 +157,11 @@ function Form({ entry, title, from, params, files: oldFiles }: FormProps) {
 
   const set = (file: FormFile, state: FormFile['state']) =>
     setFiles((before) => before.map((one) => (one.key === file.key ? { ...one, state } : one)));
+  const change = (chosen: readonly FormFile[]) => {
+    setFiles(chosen);
+    // What was wrong with the files before.
+    setProblems((before) => new Map([...before].filter(([path]) => path !== filesPath)));
+  };
   const show = (found: ReadonlyMap<string, string>) => {
     setProblems(found);
     // After the problems are there to be described by.
@@ -201,8 +206,10 @@ function Form({ entry, title, from, params, files: oldFiles }: FormProps) {
       const problem = problemIn(error);
       const mine = new Map<string, string>();
       if (problem.kind === 'invalid')
-        for (const [path, messages] of Object.entries(problem.problems))
-          if (document.getElementById(idOf(path))) mine.set(path, [messages].flat().join(' '));
+        for (const [path, messages] of Object.entries(problem.problems)) {
+          const field = document.getElementById(idOf(path)) ? path : fieldFor(schema, path);
+          if (field !== '') mine.set(field, [mine.get(field) ?? [], messages].flat().join(' '));
+        }
       if (mine.size > 0) show(mine);
       else setFailure(error);
     }
@@ -216,7 +223,7 @@ function Form({ entry, title, from, params, files: oldFiles }: FormProps) {
       isInvalid={isInvalid}
       files={files}
       rules={entry.files}
-      onChange={setFiles}
+      onChange={change}
       onRefuse={setRefused}
       onRetry={(file) => send(repo, file, (state) => set(file, state))}
       isBusy={stage !== 'filling'}

@@ -10,6 +10,26 @@ export const manifest = {
     limited_job: { run_concurrently: true, time_limit_seconds: 1, grace_seconds: 1 },
     faulty_job: { run_concurrently: true },
     segments_job: { run_concurrently: true },
+    // All that a page can show of a type.
+    sheet_job: {
+      run_concurrently: true,
+      title: 'Check sheets',
+      description: 'Looks at spreadsheets.',
+      form: {
+        say: { multiline: true, placeholder: 'Such as: all boxes' },
+        steps: { advanced: true },
+      },
+      translations: {
+        de: {
+          title: 'Tabellen prüfen',
+          properties: {
+            say: { title: 'Bemerkung', placeholder: 'Etwa: alle Kartons' },
+            depth: { title: 'Wie genau?', values: { quick: 'Schnell', full: 'Gründlich' } },
+          },
+        },
+      },
+      files: { max: 2, max_bytes: 1_000, types: ['.csv', 'text/csv'] },
+    },
     guarded_job: {
       hidden: true,
       create_permissions: ['import_records', 'manage_repository'],
