@@ -2,7 +2,7 @@ import { defineConfig } from 'vitest/config';
 
 export default defineConfig({
   test: {
-    include: ['test/**/*.test.ts', 'runners/**/*.test.ts', 'plugins/**/*.test.ts'],
+    include: ['test/**/*.test.ts', 'scripts/**/*.test.ts', 'runners/**/*.test.ts', 'plugins/**/*.test.ts'],
     exclude: ['**/node_modules/**', 'test/browser/**'],
     // A check that is polled for may take its time on a busy machine.
     expect: { poll: { timeout: 15_000, interval: 50 } },

@@ -47,7 +47,7 @@ export type Collected =
   | { readonly ok: false; readonly problems: readonly string[] };
 
 /** ArchivesSpace: "Invalid schema name" unless it matches this (common/jsonmodel.rb). */
-const typeName = /^[0-9A-Za-z_-]{1,64}$/;
+export const typeName = /^[0-9A-Za-z_-]{1,64}$/;
 
 const runnerChecks: { readonly [option in keyof Required<RunnerManifest>]: Check } = {
   types: () => [],
