@@ -1,7 +1,8 @@
 import { spawnSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { expect, test } from 'vitest';
+import { expect, onTestFinished, test } from 'vitest';
 import { signInEnv } from '../../functions/env.ts';
 import { bundle } from '../../infra/bundle.ts';
 import { projectRoot } from '../../infra/project-root.ts';
@@ -67,4 +68,42 @@ test('a function without its environment does not start, and says which variable
 
   expect(status).not.toBe(0);
   expect(stderr).toContain('The environment variable STATE_MACHINE_ARN is not set.');
+});
+
+test('a bundle is made anew when a file that it is made from has changed, also of a runner elsewhere, and only then', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'bundles-'));
+  onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
+  const write = (file: string, text: string) => writeFileSync(join(folder, file), text);
+  const bundleOf = (file: string) => bundle(join(folder, file), 'chain');
+  write('shared.ts', `export const word = 'old';`);
+  write('one.ts', `import { word } from './shared.ts'; export const handler = () => word;`);
+  write('two.ts', 'export const handler = () => 2;');
+  const [one, two] = [bundleOf('one.ts'), bundleOf('two.ts')];
+
+  write('notes.txt', 'no code');
+  expect(bundleOf('one.ts')).toBe(one);
+  write('shared.ts', `export const word = 'new';`);
+  const changed = bundleOf('one.ts');
+
+  expect(changed).not.toBe(one);
+  expect(readFileSync(join(changed, 'index.mjs'), 'utf8')).toContain('new');
+  expect(bundleOf('two.ts')).toBe(two);
+  expect(existsSync(one)).toBe(true);
+  write('shared.ts', `export const word = 'old';`);
+  expect(bundleOf('one.ts')).toBe(one);
+});
+
+test('a file that a bundle is newly made from counts from then on', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'bundles-'));
+  onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
+  const write = (file: string, text: string) => writeFileSync(join(folder, file), text);
+  const text = () => readFileSync(join(bundle(join(folder, 'one.ts'), 'chain'), 'index.mjs'), 'utf8');
+  write('one.ts', 'export const handler = () => 1;');
+  write('added.ts', `export const word = 'first';`);
+  text();
+
+  write('one.ts', `import { word } from './added.ts'; export const handler = () => word;`);
+  expect(text()).toContain('first');
+  write('added.ts', `export const word = 'second';`);
+  expect(text()).toContain('second');
 });
