@@ -30,6 +30,15 @@ module.exports = {
       to: { path: ours, pathNot: ['^runners/sdk/', '^schemas/', '^(?:runners|plugins|test/plugins)/$1/'] },
     },
     {
+      name: 'a-runner-carries-no-test-tools',
+      severity: 'error',
+      from: {
+        pathNot:
+          '^test/|\\.test\\.ts$|^runners/sdk/(testing|example-params|nearly-valid|valid-params|schema-cases)\\.ts$',
+      },
+      to: { path: '^runners/sdk/(testing|example-params|nearly-valid|valid-params|schema-cases)\\.ts$' },
+    },
+    {
       name: 'core-is-pure',
       severity: 'error',
       from: { path: '^core/' },

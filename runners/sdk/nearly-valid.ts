@@ -17,11 +17,9 @@ export function* wrongsOf(schema: AnySchema, root: Schema, value: unknown, path 
   const said = new Set<string>();
   for (const one of casesOf(schema, root)) {
     if (!mayBeOf(one, root, value)) continue;
-    for (const wrong of wrongsOfCase(one, root, value, path)) {
-      const key = `${wrong.what} ${JSON.stringify(wrong.value)?.slice(0, 200)}`;
-      if (!said.has(key)) yield wrong;
-      said.add(key);
-    }
+    const wrongs = [...wrongsOfCase(one, root, value, path)].filter(({ what }) => !said.has(what));
+    for (const { what } of wrongs) said.add(what);
+    yield* wrongs;
   }
 }
 
@@ -47,7 +45,7 @@ function mayBeOf(schema: Schema, root: Schema, value: unknown, depth = 0): boole
 const isSame = (a: unknown, b: unknown) => JSON.stringify(a) === JSON.stringify(b);
 
 function* wrongsOfCase(schema: Schema, root: Schema, value: unknown, path: string): Generator<Wrong> {
-  const say = (what: string) => `${path || 'all'}: ${what}`;
+  const say = (what: string) => `${path}: ${what}`;
   if (path !== '' && (schema.type !== undefined || schema.enum || schema.const !== undefined)) {
     const kinds = { string: 'text', integer: 7, number: 7.5, boolean: true, object: { a: 'b' }, array: ['a'] };
     for (const [kind, other] of Object.entries(kinds))
@@ -58,7 +56,7 @@ function* wrongsOfCase(schema: Schema, root: Schema, value: unknown, path: strin
   else if (typeof value === 'string') yield* wrongTexts(schema, value, say);
   else if (typeof value === 'number') yield* wrongNumbers(schema, value, say);
   else if (Array.isArray(value)) yield* wrongLists(schema, root, value, path, say);
-  else if (typeOf(value) === 'object') yield* wrongObjects(schema, root, value as Record<string, unknown>, path, say);
+  else if (typeOf(value) === 'object') yield* wrongObjects(schema, root, value as Record<string, unknown>, path);
 }
 
 type Say = (what: string) => string;
@@ -154,7 +152,6 @@ function* wrongObjects(
   root: Schema,
   value: Readonly<Record<string, unknown>>,
   path: string,
-  say: Say,
 ): Generator<Wrong> {
   const { properties = {}, required = [], patternProperties = {} } = schema;
   const other = othersOf(schema);
@@ -175,5 +172,5 @@ function* wrongObjects(
   if (other === false)
     for (const name of ['unexpected', 'constructor', 'a/b', 'a%b~c'])
       if (!Object.keys(patternProperties).some((pattern) => new RegExp(pattern, 'u').test(name)))
-        yield { value: { ...value, [name]: 'x' }, what: say(`${name} is not expected`) };
+        yield { value: { ...value, [name]: 'x' }, what: `${within(name)}: not expected` };
 }
