@@ -108,7 +108,9 @@ export class Execution {
       }
       case 'Pass':
         try {
-          this.#data = { ...this.#data, [under(state.ResultPath)]: template(state.Parameters ?? {}, this.#data) };
+          const result = template(state.Parameters ?? {}, this.#data);
+          // Without a path the result is all that is left.
+          this.#data = state.ResultPath === undefined ? result : { ...this.#data, [under(state.ResultPath)]: result };
           this.#next(state);
         } catch {
           // States.IntrinsicFailure, which nothing catches here.
@@ -195,12 +197,14 @@ function at(data: unknown, path: string): unknown {
     .reduce<unknown>((here, name) => (here as Json | undefined)?.[name], data);
 }
 
-/** Fills in a payload template: names that end in `.$` are paths or intrinsic functions. */
+/** Fills in a payload template, at any depth: names that end in `.$` are paths or intrinsic functions. */
 function template(of: Json, data: Json): Json {
   return Object.fromEntries(
-    Object.entries(of).map(([name, value]) =>
-      name.endsWith('.$') ? [name.slice(0, -2), evaluate(String(value), data)] : [name, value],
-    ),
+    Object.entries(of).map(([name, value]) => {
+      if (name.endsWith('.$')) return [name.slice(0, -2), evaluate(String(value), data)];
+      const isInner = typeof value === 'object' && value !== null && !Array.isArray(value);
+      return [name, isInner ? template(value as Json, data) : value];
+    }),
   );
 }
 

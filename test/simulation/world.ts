@@ -2,7 +2,7 @@ import './silence.ts';
 import { ring } from '../../aws/doorbell.ts';
 import { commit, rendered, type Table } from '../../aws/dynamo.ts';
 import { nextId } from '../../aws/reads.ts';
-import type { Witness } from '../../core/ending.ts';
+import { type LedHere, segmentAfter, type Witness } from '../../core/ending.ts';
 import type { Board, DispatchType } from '../../core/job.ts';
 import { create } from '../../core/table.ts';
 import type { Transaction } from '../../core/writes.ts';
@@ -11,6 +11,7 @@ import type { Request } from '../../functions/api/http.ts';
 import type { Types } from '../../functions/api/types.ts';
 import { endRun, type RunRef } from '../../functions/end.ts';
 import { dispatchPass } from '../../functions/pass.ts';
+import { resumeRun } from '../../functions/resume.ts';
 import type { Log, Service } from '../../functions/service.ts';
 import { sweepPass } from '../../functions/sweep-pass.ts';
 import { workflow } from '../../infra/workflow.ts';
@@ -19,7 +20,7 @@ import { body, type Plan, type Said } from './bodies.ts';
 import { Clients } from './clients.ts';
 import { Database } from './database.ts';
 import { Deploys } from './deploys.ts';
-import type { Definition, Execution, Invoke } from './execution.ts';
+import type { Definition, Execution, Invoke, TaskError } from './execution.ts';
 import { Faults } from './faults.ts';
 import { handle } from './harness.ts';
 import { Invariants } from './invariants.ts';
@@ -36,6 +37,9 @@ export interface SimulatedType {
   /** Whether its runner has our harness's watch; another language's has none. */
   readonly watched: boolean;
 }
+
+/** What the state machine hands to the finisher. */
+type FromState = RunRef & { readonly last: LedHere; readonly error?: TaskError };
 
 const answerMs = 1_500;
 const sweepEveryMs = 60_000;
@@ -156,6 +160,8 @@ export class World {
       functions.finisher.timeoutMs,
       async (process) => {
         const service = this.#service(process);
+        const next = witness && (await resumeRun(service, ref, witness));
+        if (next) throw Object.assign(new Error(`${next.segment}|${next.afterSeconds}`), { name: 'JobWait' });
         const end = (given: Witness | undefined) => endRun(service, ref, given);
         const board: Board = await (this.mutant.end?.(this, ref, witness, end) ?? end(witness));
         try {
@@ -185,11 +191,20 @@ export class World {
         this.scheduler.after(50, () => answered({ error: { Error: 'Lambda.ServiceException', Cause: '' } }));
         return;
       }
-      const { error, ...ref } = payload as unknown as RunRef & { error?: { Error: string; Cause: string } };
-      const witness = { ...(error && { error: error.Error, cause: error.Cause }) };
+      const { error, last, job, type, token } = payload as unknown as FromState;
+      const ref = { job, type, token };
+      const segment = segmentAfter(last);
+      const witness: Witness = {
+        ...(error && { error: error.Error, cause: error.Cause }),
+        ...(segment !== undefined && { segment }),
+      };
       this.#finisher(ref, witness, (end) => answered(resultOf(end)));
-      if (this.faults.hit('finish repeated', 0.1))
-        this.scheduler.after(this.scheduler.random.between(0, 60), () => this.#finisher(ref, witness, () => {}));
+      if (this.faults.hit('finish repeated', 0.1)) {
+        // At once, or so late that a run that went on has got far.
+        const { random } = this.scheduler;
+        const lateMs = random.between(0, random.chance(0.5) ? 60 : 60_000);
+        this.scheduler.after(lateMs, () => this.#finisher(ref, witness, () => {}));
+      }
     };
   }
 
