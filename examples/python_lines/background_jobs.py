@@ -118,7 +118,10 @@ class Response:
 
 
 class Job:
-    """What a runner's function is given. Returning from it completes the job; raising fails it, and staff read the message."""
+    """What a runner's function is given.
+
+    Returning from it completes the job. Raising fails the job, and the message is what staff read.
+    """
 
     def __init__(self, segment: _Segment, item: Item, recorder: _Recorder, yield_at: float) -> None:
         self.id: int = item["id"]
@@ -206,8 +209,8 @@ class Job:
     def wait(self, seconds: float, state: Any, on_cancel: str = "end") -> Never:
         """Ends the segment; the next one starts after 1 to 3600 seconds with `resumed` = `state`. No Lambda is held.
 
-        A job that is canceled meanwhile ends at once. With `on_cancel="resume"` its next segment starts as planned, with
-        `stopping` true, to pass the cancel on. Raises Stopped when the job is canceled already.
+        A job that is canceled meanwhile ends at once. With `on_cancel="resume"` its next segment starts as planned,
+        with `stopping` true, to pass the cancel on. Raises Stopped when the job is canceled already.
         """
         if not 1 <= seconds <= 3600:
             raise ValueError(f"A job waits 1 to 3600 seconds, not {seconds}.")
@@ -239,15 +242,13 @@ class Job:
             self._stop.set()
 
 
-def runner(
-    run: Callable[[Job], None], checkpoint_version: int = 1
-) -> Callable[[Mapping[str, Any], Any], None]:
+def runner(run: Callable[[Job], None], checkpoint_version: int = 1) -> Callable[[Mapping[str, Any], Any], None]:
     """Makes the Lambda handler of a runner.
 
     It claims the segment, so that no body runs twice; watches for a cancel; runs `run`; and says how it ended.
 
-    `checkpoint_version` is that of what `run` gives to `checkpoint` and `wait`. Raise it when new code cannot go on from
-    what the old one saved: a job that meets another version fails and says so.
+    `checkpoint_version` is that of what `run` gives to `checkpoint` and `wait`. Raise it when new code cannot go on
+    from what the old one saved: a job that meets another version fails and says so.
     """
 
     def handler(event: Mapping[str, Any], context: Any) -> None:
@@ -319,7 +320,9 @@ def _early_end(item: Item, segment: int, version: int) -> Item | None:
         return _failed("protocol", f"The runner went on more than {_SEGMENTS} times.")
     saved = item.get("stateVersion", 1)
     if "state" in item and saved != version:
-        reason = f"The job's last checkpoint has version {saved}, and the runner that is to go on reads version {version}."
+        reason = (
+            f"The job's last checkpoint has version {saved}, and the runner that is to go on reads version {version}."
+        )
         return _failed("protocol", reason)
     return None
 
@@ -377,7 +380,7 @@ class _Segment:
         return from_attributes(answer.get("Item", {}))
 
     def params(self, item: Item) -> str:
-        return item["params"] if "params" in item else self.read("PARAMS").get("params", "{}")
+        return str(item["params"] if "params" in item else self.read("PARAMS").get("params", "{}"))
 
     def inputs(self, item: Item) -> list[InputFile]:
         files = self.read("INPUTS").get("files", []) if item["inputs"] else []
@@ -389,7 +392,10 @@ class _Segment:
     def _opener(self, n: int, etag: str) -> Callable[[int], StreamingBody]:
         def open_at(start: int) -> StreamingBody:
             place = {"Bucket": self._bucket, "Key": f"inputs/{self.type}/{self.job}/{n}", "IfMatch": etag}
-            return self._s3.get_object(**place, **({"Range": f"bytes={start}-"} if start else {}))["Body"]
+            body: StreamingBody = self._s3.get_object(**place, **({"Range": f"bytes={start}-"} if start else {}))[
+                "Body"
+            ]
+            return body
 
         return open_at
 
@@ -416,7 +422,9 @@ class _Segment:
             return
         # From an earlier segment that broke off after it: this one goes on from the checkpoint before.
         earlier = {"token": self.token, "segment": there.get("segment", self.number)}
-        if earlier["segment"] < self.number and (self._put(sk, what, earlier) or self._is_mine(self.read(sk, True), what)):
+        if earlier["segment"] < self.number and (
+            self._put(sk, what, earlier) or self._is_mine(self.read(sk, True), what)
+        ):
             return
         raise NotCurrent(f"Output file {n} of job {self.job} is there already.")
 
@@ -427,9 +435,7 @@ class _Segment:
         saved, gone = self._checkpoint(state, ends, interruptions)
         self._update_mine(saved, gone)
 
-    def close(
-        self, state: str | None, ends: Item, interruptions: int, heeds_cancel: bool, attempt: int | None
-    ) -> None:
+    def close(self, state: str | None, ends: Item, interruptions: int, heeds_cancel: bool, attempt: int | None) -> None:
         saved, gone = self._checkpoint(state, ends, interruptions)
         saved["open"] = False
         if heeds_cancel:
@@ -650,9 +656,7 @@ class _Recorder:
                 self._files = self._saved_files
             else:
                 self._saved(state)
-            self._guarded(
-                lambda: self._segment.close(state, self._ends(), self._interruptions, heeds_cancel, attempt)
-            )
+            self._guarded(lambda: self._segment.close(state, self._ends(), self._interruptions, heeds_cancel, attempt))
 
     def end(self, end: Item) -> None:
         self.stop()
@@ -946,7 +950,7 @@ def _environment(name: str) -> str:
 
 @functools.cache
 def _client(service: str, quick: bool = False) -> Any:
-    """A client of boto3, kept for the next invocation. `quick`: it gives up after two seconds, and does not try again."""
+    """A client of boto3, kept for the next invocation. A `quick` one gives up after two seconds, and does not try again."""
     # Older boto3 does not read the variables that say where a service is.
     endpoint = os.environ.get(f"AWS_ENDPOINT_URL_{service.upper()}")
     options: Item = {"connect_timeout": 2, "read_timeout": 2, "retries": {"total_max_attempts": 1}} if quick else {}

@@ -8,12 +8,14 @@ import { Ajv2020 } from 'ajv/dist/2020.js';
 import type { Context } from 'aws-lambda';
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import { renderInput } from '../../aws/executions.ts';
-import { claimSegment, closeSegment, create, inputKey, interrupt } from '../../core/table.ts';
+import { readLog } from '../../aws/reads.ts';
+import { claimSegment, closeSegment, create, inputKey, interrupt, revoke } from '../../core/table.ts';
 import { findPython, pythonMissing } from '../../local/lambda/python.ts';
 import { startSandbox } from '../../local/lambda/sandbox.ts';
 import { FinalFailure, type JobContext } from '../../runners/sdk/context.ts';
 import { type Invocation, runner } from '../../runners/sdk/run.ts';
-import { plain, type Recorded, recordRequests, serveJson, writeOf } from '../helpers/recorded.ts';
+import { plain, type Recording, recordRequests, serveJson, writeOf } from '../helpers/recorded.ts';
+import { waitFor } from '../helpers/wait.ts';
 import { claimNow, concurrent, makeWorld, newJob, openTestBucket, type World, write } from './service-helpers.ts';
 
 const python = await findPython();
@@ -52,7 +54,7 @@ interface Outcome {
 interface Stage {
   readonly world: World;
   readonly bucket: Awaited<ReturnType<typeof openTestBucket>>;
-  readonly recorded: Recorded[];
+  readonly recording: Recording;
   /** What the session function was asked. */
   readonly asked: unknown[];
   /** Invokes the runner; checks everything that went over the wire. */
@@ -75,7 +77,8 @@ async function stage(
 ): Promise<Stage> {
   const world = await makeWorld();
   const bucket = await openTestBucket();
-  const { endpoint, recorded } = await recordRequests(world.table.endpoint);
+  const recording = await recordRequests(world.table.endpoint);
+  const { endpoint, recorded } = recording;
   const asked: unknown[] = [];
   // Session 1 is gone already: a runner has to ask for another one.
   const service = await serveJson(async ({ url = '', headers }, body) => {
@@ -112,7 +115,7 @@ async function stage(
   return {
     world,
     bucket,
-    recorded,
+    recording,
     asked,
     async invoke(segment, { nearItsEnd = false } = {}) {
       const input = JSON.parse(renderInput({ job: 1, type, token: 't1', runner: 'arn', correlation: 'c1' }));
@@ -122,7 +125,7 @@ async function stage(
       expect(accepts('invocation', event)).toEqual([]);
       recorded.length = 0;
       const error = await call(event, nearItsEnd);
-      if (error && /^(Job|Run)/.test(error.errorType)) expect(accepts('error', error)).toEqual([]);
+      if (error && /^(Job|RunRefused)/.test(error.errorType)) expect(accepts('error', error)).toEqual([]);
       for (const { operation, request, answer } of recorded) {
         const sk = operation === 'GetItem' && plain(request['Key'])['sk'];
         // The watch reads two attributes of the run.
@@ -360,6 +363,24 @@ describe.each([
     expect(kinds).toEqual(['claim']);
   });
 
+  // Amazon DynamoDB Developer Guide, "Error handling with DynamoDB": a time-out says nothing of the write.
+  test.skipIf(!isHere)('when the answer of each of its writes is lost', async () => {
+    const { invoke, world, recording } = await start(['log 900', 'record', 'file a', 'checkpoint', 'wait 1', 'file b']);
+    recording.losesAnswers = true;
+
+    const first = await invoke('1');
+    const second = await invoke('2|1');
+
+    expect(first.error).toMatchObject({ errorType: 'JobWait', errorMessage: '2|1' });
+    expect(second.error).toBeUndefined();
+    const ended = await world.run(type, 1);
+    expect(ended).toMatchObject({ segment: 2, end: { outcome: 'completed' }, ends: { files: 2, records: 1 } });
+    const job = await world.job(1);
+    const text = Buffer.from(await readLog(world.table, job, 0, 100_000)).toString();
+    expect(Buffer.byteLength(text)).toBe(ended?.ends.log);
+    expect(text.match(/line 899/g)).toHaveLength(1);
+  });
+
   test.skipIf(!isHere)('to the session function, again when the session is gone', async () => {
     const { invoke, asked, world } = await start(['ask']);
 
@@ -368,6 +389,21 @@ describe.each([
     expect(await world.run(type, 1)).toMatchObject({ end: { outcome: 'completed' } });
     expect(asked).toHaveLength(2);
     for (const request of asked) expect(accepts('session-request', request)).toEqual([]);
+  });
+});
+
+describe('the Python client', () => {
+  test.skipIf(!python)('kills its process when the token of its run is taken away', async () => {
+    const { invoke, world } = await stage(inPython, ['loop']);
+    const invoked = invoke('1');
+    await waitFor(async () => expect((await world.run(type, 1))?.open).toBe(true));
+
+    await write(world.table, revoke(run));
+
+    expect((await invoked).error).toMatchObject({
+      errorType: 'Runtime.ExitError',
+      errorMessage: expect.stringContaining('signal: killed'),
+    });
   });
 });
 

@@ -33,7 +33,15 @@ class TheSegmentOfAnInvocation(unittest.TestCase):
 
 class Values(unittest.TestCase):
     def test_come_back_from_the_table_as_they_were_put(self) -> None:
-        item = {"text": "Größe", "n": 12, "part": 0.5, "yes": True, "bytes": b"\xff", "list": ["a", {"b": -1}], "map": {}}
+        item = {
+            "text": "Größe",
+            "n": 12,
+            "part": 0.5,
+            "yes": True,
+            "bytes": b"\xff",
+            "list": ["a", {"b": -1}],
+            "map": {},
+        }
         self.assertEqual(jobs.from_attributes(jobs.to_attributes(item)), item)
 
     def test_have_the_types_of_dynamodb(self) -> None:
@@ -245,6 +253,15 @@ class TheWatch(unittest.TestCase):
         self.assertEqual(reasons, ["time_limit"])
         self.assertFalse(self.killed.is_set())
 
+    def test_has_ended_when_it_was_stopped(self) -> None:
+        segment = mock.Mock(token="t1", job=1)
+        segment.look.return_value = {"token": "t1", "cancelAt": 5}
+        told = threading.Event()
+        watch = jobs._Watch(segment, {"graceSeconds": 3600}, lambda _: told.set())
+        self.assertTrue(told.wait(10))
+        watch.stop()
+        self.assertNotIn("watch", [thread.name for thread in threading.enumerate()])
+
     def test_kills_at_once_when_the_token_is_gone(self) -> None:
         reasons = self.watch({"token": "revoked"}, {"graceSeconds": 60})
         self.assertTrue(self.killed.wait(10))
@@ -268,7 +285,9 @@ class TheSample(unittest.TestCase):
 
     def test_counts_lines_across_chunks_and_a_last_one_without_a_break(self) -> None:
         job = self.count(b"one\ntwo\n", b"", b"a\n\nlast", b"\n")
-        job.add_file.assert_called_once_with("lines.csv", "file,lines\n0.txt,2\n1.txt,0\n2.txt,3\n3.txt,1\n", "text/csv")
+        job.add_file.assert_called_once_with(
+            "lines.csv", "file,lines\n0.txt,2\n1.txt,0\n2.txt,3\n3.txt,1\n", "text/csv"
+        )
 
     def test_goes_on_from_each_of_its_checkpoints_to_the_same_table(self) -> None:
         whole = self.count(b"one\ntwo\nthree", b"four\n")
