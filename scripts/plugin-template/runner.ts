@@ -41,7 +41,7 @@ export const run: Run<Params> = async (ctx) => {
 };
 
 /** What the service calls. Every runner has this line. */
-export const handler = runner(run as Run);
+export const handler = runner(run);
 
 const isCounted = (line: string, { text = '' }: Params): boolean => line.includes(text);
 
