@@ -118,12 +118,21 @@ export async function startService(options: ServiceOptions): Promise<LocalServic
       log: options.log,
     });
     closers.push(() => stack.stop());
+    let deploying: Promise<unknown> = Promise.resolve();
+    /** One after the other: they write the same assemblies. */
+    const deploy = (folders: ReadonlySet<string>): Promise<readonly string[]> => {
+      const done = deploying.then(async () => {
+        await synthesizeAll(folders);
+        return stack.deploy();
+      });
+      deploying = done.catch(() => undefined);
+      return done;
+    };
     const { tell = options.log } = options;
     watch.start(async (changed) => {
       const names = plugins.flatMap(({ folder, name }) => (changed.includes(folder) ? [name] : [])).join(', ');
       try {
-        await synthesizeAll(new Set(changed));
-        const isNew = (await stack.deploy()).length > 0;
+        const isNew = (await deploy(new Set(changed))).length > 0;
         tell(isNew ? `${names}: new code, from the next job on` : `${names}: nothing that runs has changed`);
       } catch (error) {
         tell(`${names}: not taken over, what ran before goes on. ${error instanceof Error ? error.message : error}`);
@@ -135,10 +144,7 @@ export async function startService(options: ServiceOptions): Promise<LocalServic
       archivesspaceUrl: backend?.url ?? '',
       stack,
       plugins,
-      async deploy() {
-        await synthesizeAll(everything);
-        return stack.deploy();
-      },
+      deploy: () => deploy(everything),
       stop,
     };
   } catch (error) {

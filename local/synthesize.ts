@@ -56,12 +56,13 @@ function run(
   });
 }
 
-/** Without the frames and the frame of a trace: what is left is what the app has to say. */
+/** Without what Node prints around an exception: the line that throws, and the trace. A line that cannot be parsed stays. */
 function readable(said: string): string {
   const noise = /^\s+at |^node:internal\/|^\s+triggerUncaughtException\(|^\s+\^\s*$|^Node\.js v/;
-  const lines = said.split('\n').filter((line) => !noise.test(line));
+  const thrown = said.replace(/^\S+:\d+\n.*\bthrow\b.*\n/gm, '');
+  const lines = thrown.split('\n').filter((line) => !noise.test(line));
   return lines
     .join('\n')
-    .replace(/\n{3,}/g, '\n\n')
+    .replace(/\n{2,}/g, '\n')
     .trim();
 }

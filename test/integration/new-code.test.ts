@@ -4,7 +4,8 @@ import { tmpdir } from 'node:os';
 import { basename, join, resolve } from 'node:path';
 import { InvokeCommand, LambdaClient } from '@aws-sdk/client-lambda';
 import { afterAll, describe, expect, test } from 'vitest';
-import { useService } from '../helpers/stack.ts';
+import { startService } from '../../local/service.ts';
+import { person, useService } from '../helpers/stack.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'new-code-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
@@ -71,6 +72,10 @@ mkdirSync(app);
 writeFileSync(join(app, 'cdk.json'), JSON.stringify({ app: 'node app.mjs', context: { stage: 'prod' } }));
 writeFileSync(join(app, 'app.mjs'), cdkApp('old'));
 
+/** The service as `npm start` starts it, with this state. */
+const startKept = (stateDir: string) =>
+  startService({ jobThreadCount: 2, plugins: [plugin], port: 0, stateDir, log: () => undefined });
+
 const told: string[] = [];
 const stack = useService({ plugins: [plugin, app], watch: true, tell: (text) => told.push(text) });
 
@@ -112,6 +117,32 @@ describe('a plugin that is edited while one of its jobs runs', () => {
     await archivist.until(next, 'completed');
     expect(await archivist.log(next)).toBe('newest begins\nnewest ends\n');
   });
+});
+
+test('after a restart with new code a job goes on with the code that it began with', async () => {
+  const stateDir = join(folder, 'state');
+  rmSync(gate, { force: true });
+  save(join(plugin, 'runner.ts'), runner('before'));
+  const first = await startKept(stateDir);
+  const running = await (await person(first.apiUrl, 'archivist')).create('edited_job', { waits: true });
+  await expect.poll(async () => (await person(first.apiUrl, 'archivist')).log(running)).toBe('before begins\n');
+  await first.stop();
+  save(join(plugin, 'runner.ts'), runner('after'));
+
+  const second = await startKept(stateDir);
+  try {
+    // Versions have it in their environment.
+    expect(second.archivesspaceUrl).toBe(first.archivesspaceUrl);
+    const archivist = await person(second.apiUrl, 'archivist');
+    const next = await archivist.create('edited_job');
+    await archivist.until(next, 'completed');
+    expect(await archivist.log(next)).toBe('after begins\nafter ends\n');
+    writeFileSync(gate, '');
+    await archivist.until(running, 'completed');
+    expect(await archivist.log(running)).toBe('before begins\nbefore ends\n');
+  } finally {
+    await second.stop();
+  }
 });
 
 test('a folder with a cdk.json is a stack of its own, by its own command, and is watched as well', async () => {
