@@ -3,7 +3,7 @@ import { defineConfig } from 'vitest/config';
 export default defineConfig({
   test: {
     include: ['test/**/*.test.ts', 'scripts/**/*.test.ts', 'runners/**/*.test.ts', 'plugins/**/*.test.ts'],
-    exclude: ['**/node_modules/**', 'test/browser/**'],
+    exclude: ['**/node_modules/**', 'test/browser/**', 'test/guide/**', 'test/examples/**'],
     // A check that is polled for may take its time on a busy machine.
     expect: { poll: { timeout: 15_000, interval: 50 } },
     testTimeout: 40_000,
