@@ -1,4 +1,4 @@
-import type { JobContext } from '../../runners/sdk/context.ts';
+import { FinalFailure, type JobContext } from '../../runners/sdk/context.ts';
 import type { Process, Random } from './scheduler.ts';
 
 /** What a simulated runner does, in the words of its job's parameters. */
@@ -14,20 +14,45 @@ export type Plan = {
     | 'crashing'
     | 'out of memory'
     | 'stuck'
-    | 'leaky';
+    | 'leaky'
+    | 'steps';
   readonly units: number;
   readonly unitMs: number;
   readonly files: number;
   readonly records: number;
+  /** Of `steps`: in how many of a hundred the body throws, and in how many its process dies. */
+  readonly throws?: number;
+  readonly dies?: number;
 };
 
-/** What the body said, to compare with what readers see. */
-export interface Said {
-  /** Lines by segment. */
-  readonly lines: Map<number, number>;
-  files: number;
-  records: number;
+/** What bodies save at a checkpoint. */
+export interface Saved {
+  readonly done: number;
+  /** The output files up to here, in order. */
+  readonly files: readonly string[];
 }
+
+/** What the bodies of a job said, to compare with what readers see. */
+export interface Said {
+  /** Lines by segment, and those that a checkpoint was saved after. */
+  readonly lines: Map<number, number>;
+  readonly savedLines: Map<number, number>;
+  /** The names of the output files: those of the checkpoint that the body goes on from, and its own. */
+  files: string[];
+  readonly records: Set<string>;
+  /** Of `steps`: how many are behind a checkpoint that was saved, and how often each was begun. */
+  done: number;
+  readonly begun: Map<number, number>;
+}
+
+export const nothingSaid = (): Said => ({
+  lines: new Map(),
+  savedLines: new Map(),
+  files: [],
+  records: new Set(),
+  done: 0,
+  begun: new Map(),
+});
 
 export function planOf(random: Random, invocationMs: number): Plan {
   const kind = random.pick([
@@ -47,8 +72,12 @@ export function planOf(random: Random, invocationMs: number): Plan {
     'out of memory',
     'stuck',
     'leaky',
+    'steps',
+    'steps',
+    'steps',
+    'steps',
   ] as const);
-  const units = random.integer(1, kind === 'chatty' ? 12 : 5);
+  const units = random.integer(1, kind === 'chatty' || kind === 'steps' ? 12 : 5);
   const span = kind === 'long' ? invocationMs * random.between(0.2, 0.6) : random.between(50, 20_000);
   return {
     kind,
@@ -56,6 +85,8 @@ export function planOf(random: Random, invocationMs: number): Plan {
     unitMs: Math.round(kind === 'chatty' ? random.between(1, 3_000) : span),
     files: random.chance(0.4) ? random.integer(1, 3) : 0,
     records: random.chance(0.4) ? random.integer(1, 150) : 0,
+    // Now and then one that never gets past its first steps.
+    ...(kind === 'steps' && { throws: random.pick([0, 5, 20, 60]), dies: random.pick([0, 5, 20, 60]) }),
   };
 }
 
@@ -87,14 +118,28 @@ export async function body(
     said.lines.set(segment, n);
     ctx.log(`s${segment} n${n}`);
   };
-  const record = (count: number) => {
-    for (let n = 0; n < count; n++) ctx.recordCreated(`/repositories/2/resources/${++said.records}`);
+  const record = (count: number, step = 0) => {
+    for (let n = 1; n <= count; n++) {
+      const uri = `/repositories/2/resources/${step * 1000 + n}`;
+      said.records.add(uri);
+      ctx.recordCreated(uri);
+    }
   };
+  // Its name says in which segment it was written, and so does what is in it.
   const file = async () => {
-    await ctx.addFile(`file-${said.files + 1}.txt`, 'text');
-    said.files++;
+    const name = `file-${said.files.length + 1}-of-segment-${segment}.txt`;
+    await ctx.addFile(name, name);
+    said.files.push(name);
   };
-  const done = (ctx.resumed as { done: number } | undefined)?.done ?? 0;
+  const { done, files }: Saved = (ctx.resumed as Saved | undefined) ?? { done: 0, files: [] };
+  said.files = [...files];
+  const saved = (count: number): Saved => ({ done: count, files: said.files });
+  const checkpoint = async (count: number) => {
+    const lines = said.lines.get(segment) ?? 0;
+    await ctx.checkpoint(saved(count));
+    said.done = count;
+    said.savedLines.set(segment, lines);
+  };
   said.lines.set(segment, 0);
   say();
   if (plan.kind === 'throwing') {
@@ -116,13 +161,16 @@ export async function body(
       case 'long':
         await sleep(plan.unitMs);
         if (ctx.stopping) throw ctx.signal.reason;
-        await ctx.checkpoint({ done: n + 1 });
+        await checkpoint(n + 1);
+        break;
+      case 'steps':
+        await step(n);
         break;
       case 'waiting':
         await sleep(Math.min(plan.unitMs, 2_000));
         if (ctx.signal.aborted) throw ctx.signal.reason;
         if (n + 1 < plan.units)
-          await ctx.wait(1 + (plan.unitMs % 300), { done: n + 1 }, { onCancel: plan.unitMs % 2 ? 'end' : 'resume' });
+          await ctx.wait(1 + (plan.unitMs % 300), saved(n + 1), { onCancel: plan.unitMs % 2 ? 'end' : 'resume' });
         break;
       case 'crashing':
       case 'out of memory':
@@ -146,6 +194,27 @@ export async function body(
   record(plan.records);
   say();
   if (plan.kind === 'leaky') void leftover(ctx);
+
+  /** Does one step and saves that it is done. It fails, or its process dies, anywhere in it. */
+  async function step(n: number): Promise<void> {
+    const chance = (percent = 0) => Math.random() * 100 < percent;
+    said.begun.set(n, (said.begun.get(n) ?? 0) + 1);
+    if (chance(plan.dies)) {
+      mayFail('its body crashed');
+      // Sooner than the step is long, and sometimes while its checkpoint is on its way.
+      const inMs = chance(50) ? Math.random() * plan.unitMs : plan.unitMs + Math.random() * 80;
+      setTimeout(() => process.kill(chance(50) ? 'exit' : 'out of memory'), inMs);
+    }
+    if (plan.files > 0 && n % 2 === 0) await file();
+    await sleep(plan.unitMs);
+    record(plan.records % 4, n + 1);
+    if (ctx.stopping) throw ctx.signal.reason;
+    if (chance(plan.throws)) {
+      mayFail('its body threw');
+      throw chance(10) ? new FinalFailure('as planned, once and for all') : new Error('as planned');
+    }
+    await checkpoint(n + 1);
+  }
 }
 
 /** What a careless runner leaves behind: it wakes up in the next job of its sandbox. */

@@ -1,8 +1,10 @@
 import { isDeepStrictEqual } from 'node:util';
 import { ConditionalCheckFailedException } from '@aws-sdk/client-dynamodb';
 import { unmarshall } from '@aws-sdk/util-dynamodb';
-import type { Hold, Job, Run, Settings } from '../../core/job.ts';
+import type { Failure, Hold, Job, Run, Settings } from '../../core/job.ts';
 import { revoked } from '../../core/job.ts';
+import { maxInterruptions } from '../../core/limits.ts';
+import type { Saved } from './bodies.ts';
 import type { Changed, TableRequest } from './database.ts';
 import { Deployed } from './deployed.ts';
 import { Order } from './order.ts';
@@ -25,13 +27,38 @@ export interface Body {
   readonly type: string;
   readonly token: string;
   readonly segment: number;
+  readonly attempt: number;
+  /** What it goes on from. */
+  readonly resumed: Saved | undefined;
 }
 
 /** How far two processes' clocks may be apart. */
 const clocksDifferMs = 6_000;
 
 /** Only what the invariants need of a run. */
-type RunFacts = Pick<Run, 'token' | 'segment' | 'open' | 'deadline' | 'graceSeconds' | 'limitAt' | 'end'>;
+type RunFacts = Pick<
+  Run,
+  | 'token'
+  | 'segment'
+  | 'open'
+  | 'deadline'
+  | 'graceSeconds'
+  | 'limitAt'
+  | 'end'
+  | 'state'
+  | 'resumable'
+  | 'retries'
+  | 'interruptions'
+  | 'interruption'
+>;
+
+/** What has become of the bodies of a run. */
+interface Course {
+  /** How many bodies began from the same checkpoint, one after another. */
+  fromHere: number;
+  from: string;
+  threw: number;
+}
 
 /**
  * The promises, each checked at every write and after every step. Kept as plain facts beside the table and written
@@ -57,6 +84,11 @@ export class Invariants implements RequestObserver {
   /** What may have made the run of a token fail. */
   readonly #causes = new Map<string, string[]>();
   readonly #returned = new Set<string>();
+  readonly #courses = new Map<string, Course>();
+  /** By token, the segments that broke off and were led on from. */
+  readonly #broken = new Map<string, Set<number>>();
+  /** By token, the output files of each checkpoint. */
+  readonly #savedFiles = new Map<string, Set<string>>();
   #checks = 0;
 
   constructor(scheduler: Scheduler) {
@@ -88,7 +120,42 @@ export class Invariants implements RequestObserver {
     if (this.#begun.has(key))
       this.violate('a body never runs twice', `segment ${body.segment} of job ${body.job} began again`);
     this.#begun.add(key);
+    for (const other of this.bodies.values())
+      if (other.job === body.job && other.process.state === 'running')
+        this.violate('a run goes on when its body has ended', `two bodies of job ${body.job} run`);
     this.bodies.set(body.process, body);
+    this.#goneOn(body);
+  }
+
+  /** No body begins from one checkpoint more often than interruptions and retries allow, or with another attempt than is due. */
+  #goneOn({ job, token, attempt, resumed }: Body): void {
+    this.#checks += 2;
+    const { resumable, retries = 0 } = this.runs.get(job) ?? {};
+    const from = JSON.stringify(resumed ?? null);
+    const course = this.#courses.get(token) ?? { fromHere: 0, from, threw: 0 };
+    this.#courses.set(token, course);
+    course.fromHere = course.from === from ? course.fromHere + 1 : 1;
+    course.from = from;
+    const most = resumable ? 1 + maxInterruptions + retries : 1;
+    if (course.fromHere > most)
+      this.violate('a run goes on while it may', `${course.fromHere} bodies of job ${job} began from ${from}`);
+    if (attempt > 1 + Math.min(course.threw, retries))
+      this.violate('a run goes on while it may', `job ${job} is in attempt ${attempt} of ${retries + 1}`);
+  }
+
+  bodyThrew(token: string): void {
+    const course = this.#courses.get(token);
+    if (course) course.threw++;
+  }
+
+  /** Whether these are the output files of a checkpoint of this run. */
+  wereSaved(token: string, files: readonly string[]): boolean {
+    return files.length === 0 || (this.#savedFiles.get(token)?.has(files.join(' ')) ?? false);
+  }
+
+  /** Whether a segment ended without a word of its own. */
+  isBroken(token: string, segment: number): boolean {
+    return this.#broken.get(token)?.has(segment) ?? false;
   }
 
   /** The runner's own code came back without an error. */
@@ -169,11 +236,35 @@ export class Invariants implements RequestObserver {
   }
 
   #run(id: number, run: RunFacts): void {
+    const before = this.runs.get(id);
     this.runs.set(id, run);
+    this.#led(id, before, run);
     // A segment that was closed has said that its body is over: one that left for its next segment awaits nothing more.
     if (run.open) return;
     for (const [process, body] of this.bodies)
       if (body.token === run.token && body.segment === run.segment) this.bodies.delete(process);
+  }
+
+  /** A run is led on only when its body has ended, and never from an older checkpoint. */
+  #led(id: number, before: RunFacts | undefined, run: RunFacts): void {
+    this.#checks += 2;
+    const { interruption, token } = run;
+    if (interruption && interruption.segment !== before?.interruption?.segment) {
+      this.#broken.set(token, (this.#broken.get(token) ?? new Set()).add(interruption.segment));
+      for (const { process, ...body } of this.bodies.values())
+        if (body.job === id && process.state === 'running')
+          this.violate(
+            'a run goes on when its body has ended',
+            `job ${id} was led on while segment ${body.segment} ran`,
+          );
+    }
+    if (run.state !== before?.state) {
+      const { files } = savedIn(run.state);
+      this.#savedFiles.set(token, (this.#savedFiles.get(token) ?? new Set()).add(files.join(' ')));
+    }
+    const was = savedIn(before?.state).done;
+    if (run.token === before?.token && savedIn(run.state).done < was)
+      this.violate('a checkpoint is never lost', `job ${id} had saved ${was}, and then ${run.state}`);
   }
 
   #job(id: number, before: Job | undefined, after: Job | undefined): void {
@@ -237,11 +328,20 @@ export class Invariants implements RequestObserver {
             this.violate('a job ends for a reason', `job ${id} failed before its time limit`);
           return;
         }
+        this.#brokeOff(id, after.failure);
         if (causes.length === 0)
           this.violate('a job ends for a reason', `job ${id} failed without cause: ${after.failure?.reason}`);
         return;
       default:
     }
+  }
+
+  /** Who may go on after a process that died does, as often as it may. */
+  #brokeOff(id: number, failure: Failure | undefined): void {
+    const { resumable, interruptions = 0 } = this.runs.get(id) ?? {};
+    const died = failure?.kind === 'out_of_memory' || failure?.reason.includes('Runtime.ExitError');
+    if (resumable && died && interruptions < maxInterruptions)
+      this.violate('a run goes on while it may', `job ${id} was ended after ${interruptions}: ${failure?.reason}`);
   }
 
   /** A hold belongs to a job that runs under its token, or that ended under it. */
@@ -284,3 +384,6 @@ export class Invariants implements RequestObserver {
     if (process.token && isRead) this.mayFail(process.token, `a read failed: ${String(error)}`);
   }
 }
+
+const savedIn = (state: string | undefined): Saved =>
+  state === undefined ? { done: 0, files: [] } : (JSON.parse(state) as Saved);

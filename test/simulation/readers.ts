@@ -56,7 +56,7 @@ export class Readers {
   #whole(
     id: number,
     view: {
-      readonly job: { readonly status: string };
+      readonly job: { readonly status: string; readonly token?: string | undefined };
       readonly log: string;
       readonly records: readonly string[];
       readonly files: readonly string[];
@@ -79,17 +79,27 @@ export class Readers {
     }
     if (view.log.includes('leftover') || view.records.includes('/repositories/2/resources/999999'))
       this.#invariants.violate('no write of a run is visible after its end', `job ${id} shows what a leftover said`);
-    const files = said?.files ?? 0;
-    if (view.files.length !== 0 && view.files.length !== files)
-      this.#invariants.violate('outputs all or none', `job ${id} shows ${view.files.length} of ${files} files`);
-    if (!completed || !said) return;
-    for (const [s, lines] of said.lines)
-      if ((last.get(s) ?? 0) !== lines)
+    const shown = view.files.join(' ');
+    const all = said?.files ?? [];
+    if (shown !== all.join(' ') && !this.#invariants.wereSaved(view.job.token ?? '', view.files))
+      this.#invariants.violate('outputs up to a checkpoint, or all', `job ${id} shows ${shown} of ${all.join(' ')}`);
+    if (!said) return;
+    for (const [s, lines] of said.lines) {
+      const least =
+        completed && !this.#invariants.isBroken(view.job.token ?? '', s) ? lines : (said.savedLines.get(s) ?? 0);
+      const there = last.get(s) ?? 0;
+      if (there < least || there > lines)
         this.#invariants.violate(
           'the log is whole and in order',
-          `job ${id}: ${last.get(s)} of ${lines} lines of segment ${s}`,
+          `job ${id}: ${there} of ${lines} lines of segment ${s}`,
         );
-    if (view.files.length !== files || view.records.length !== said.records)
-      this.#invariants.violate('outputs all or none', `job ${id} completed without all files and records`);
+    }
+    if (!completed) return;
+    const missing = [...said.records].filter((uri) => !view.records.includes(uri));
+    if (shown !== all.join(' ') || missing.length > 0 || view.records.length !== said.records.size)
+      this.#invariants.violate(
+        'outputs up to a checkpoint, or all',
+        `job ${id} completed without all files and records`,
+      );
   }
 }

@@ -111,6 +111,7 @@ function someTypes(random: Random): Record<string, SimulatedType> {
           graceSeconds: random.pick([1, 5, 30]),
           version: '1',
           ...(random.chance(0.2) && { timeLimitSeconds: random.pick([30, 120, 600]) }),
+          ...(random.chance(0.5) && { resumable: true, retries: random.pick([0, 1, 3]) }),
         },
         timeoutMs: random.pick([30_000, 60_000, 120_000, 300_000]),
         watched: random.chance(0.85),

@@ -16,7 +16,7 @@ import type { Log, Service } from '../../functions/service.ts';
 import { sweepPass } from '../../functions/sweep-pass.ts';
 import { workflow } from '../../infra/workflow.ts';
 import type { Invocation } from '../../runners/sdk/run.ts';
-import { body, type Plan, type Said } from './bodies.ts';
+import { body, nothingSaid, type Plan, type Said, type Saved } from './bodies.ts';
 import { Clients } from './clients.ts';
 import { Database } from './database.ts';
 import { Deploys } from './deploys.ts';
@@ -220,15 +220,27 @@ export class World {
           if (why.endsWith('time_limit')) invariants.mayFail(token, why);
         })
       : async () => ({ stop: async () => {} });
-    const said: Said = this.said.get(job) ?? { lines: new Map(), files: 0, records: 0 };
+    const said: Said = this.said.get(job) ?? nothingSaid();
     this.said.set(job, said);
     return handle(
       async (ctx) => {
         this.trace?.(`${process.name}: body of segment ${ctx.job.segment} begins`);
-        invariants.bodyStarted({ process, job, type, token, segment: ctx.job.segment });
+        const { segment, attempt } = ctx.job;
+        invariants.bodyStarted({
+          process,
+          job,
+          type,
+          token,
+          segment,
+          attempt,
+          resumed: ctx.resumed as Saved | undefined,
+        });
         try {
           await body(ctx, ctx.params as unknown as Plan, said, process, (why) => invariants.mayFail(token, why));
           invariants.bodyReturned(token);
+        } catch (error) {
+          invariants.bodyThrew(token);
+          throw error;
         } finally {
           invariants.bodyEnded(process);
         }
