@@ -82,13 +82,17 @@ export function tableJournal(
       );
       const key = keys.file(type, id, n);
       const what = { name, contentType, size: bytes.length };
-      const written = await commit(table, append(key, token, segment, what));
-      const there = written.done ? undefined : written.refused[0];
-      if (written.done || isSame(there, { ...what, token, segment })) return;
+      const put = async (write: Write) => {
+        const written = await commit(table, write);
+        const there = written.done ? undefined : written.refused[0];
+        return { isThere: written.done || isSame(there, { ...what, token, segment }), there };
+      };
+      const { isThere, there } = await put(append(key, token, segment, what));
+      if (isThere) return;
       // From an earlier segment that broke off after it: this one goes on from the checkpoint before.
       const earlier = Number(there?.['segment']);
       const again = there?.['token'] === token && earlier < segment;
-      if (again && (await commit(table, writeOver(key, token, segment, earlier, what))).done) return;
+      if (again && (await put(writeOver(key, token, segment, earlier, what))).isThere) return;
       throw new Fault('An output file of that number is there already.', { id, type, n });
     },
     progress: (progress) => inSegment(saveProgress(run, segment, progress), () => false),

@@ -131,6 +131,17 @@ describe('a file', () => {
     await journal.file(0, { name: 'a.csv', contentType: 'text/csv', bytes: bytes('a') });
   });
 
+  test('in place of one of a segment that broke off is found written when its answer was lost', async () => {
+    const { world, bucket, journal } = await inSegment();
+    await journal.file(0, { name: 'a.csv', contentType: 'text/csv', bytes: bytes('a') });
+    const second = tableJournal(world.table, bucket, run, 2);
+    loseAnswer(world, PutItemCommand.name);
+
+    await second.file(0, { name: 'b.csv', contentType: 'text/csv', bytes: bytes('b') });
+
+    expect(await world.item(keys.file('free_job', 1, 0))).toMatchObject({ name: 'b.csv', segment: 2 });
+  });
+
   test('of a number that another one has is a fault', async () => {
     const { journal } = await inSegment();
     await journal.file(0, { name: 'a.csv', contentType: 'text/csv', bytes: bytes('a') });
