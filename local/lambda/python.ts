@@ -6,7 +6,7 @@ const probe = 'import sys, boto3; assert sys.version_info >= (3, 11); print(sys.
 
 /** What a machine without it is told, once at the start and by every invocation. */
 export const pythonMissing =
-  'There is no python3 (3.11 or newer) with boto3 on this machine, so functions in Python do not run. On Debian: apt install python3 python3-boto3.';
+  'There is no python3 (3.11 or newer) with boto3 on this machine, so functions in Python do not run (Debian: apt install python3 python3-boto3)';
 
 let found: Promise<string | undefined> | undefined;
 

@@ -1,11 +1,13 @@
 // Runners in Python, each in a process as Lambda has it: the sample of examples/, and one that does what it is told.
-import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { spawn } from 'node:child_process';
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { createInterface } from 'node:readline';
 import { InvokeCommand, LambdaClient } from '@aws-sdk/client-lambda';
-import { afterAll, describe, expect, test } from 'vitest';
+import { afterAll, describe, expect, onTestFinished, test } from 'vitest';
 import { findPython, pythonMissing } from '../../local/lambda/python.ts';
-import { board, items, physical, useService } from '../helpers/stack.ts';
+import { board, items, person, physical, useService } from '../helpers/stack.ts';
 import { waitFor } from '../helpers/wait.ts';
 
 const python = await findPython();
@@ -189,4 +191,31 @@ describe.skipIf(!python)('a job whose runner is in Python', () => {
     expect(body).toHaveLength(3);
     expect((await archivist.get(`${uri}/output_files/2`)).text).toBe('of segment 2');
   });
+});
+
+test('on a machine without Python the stack starts all the same, and such a job says what is missing', async () => {
+  // All that is on its PATH is Node.
+  const bin = join(scratch, 'bin');
+  mkdirSync(bin);
+  symlinkSync(process.execPath, join(bin, 'node'));
+  const options = { stateDir: join(scratch, 'state'), jobThreadCount: 2, plugins: [makePlugin('python_alone')] };
+  const serving = spawn(process.execPath, ['test/helpers/serve.ts', JSON.stringify(options)], {
+    env: { ...process.env, PATH: bin },
+  });
+  const ended = new Promise((resolve) => serving.once('exit', resolve));
+  onTestFinished(async () => {
+    serving.kill('SIGTERM');
+    await ended;
+  });
+  const printed: string[] = [];
+  createInterface({ input: serving.stderr }).on('line', (line) => printed.push(line));
+  const { apiUrl } = await new Promise<{ apiUrl: string }>((resolve) => {
+    createInterface({ input: serving.stdout }).once('line', (line) => resolve(JSON.parse(line)));
+  });
+  const archivist = await person(apiUrl, 'archivist');
+
+  const { failure } = await archivist.until(await archivist.create('python_job', { do: [] }), 'failed');
+
+  expect(failure).toEqual({ kind: 'runner_error', reason: `The runner failed: PythonMissing: ${pythonMissing}.` });
+  expect(printed.some((line) => line.includes(`"level":"WARN","message":"${pythonMissing}"`))).toBe(true);
 });
