@@ -1,30 +1,10 @@
-import { existsSync } from 'node:fs';
-import { type Browser, type BrowserContext, chromium, type Page } from 'playwright-core';
+import type { Browser, BrowserContext, Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, expect, inject, vi } from 'vitest';
 import { type Person, person } from '../helpers/stack.ts';
+import { launch } from './chromium.ts';
 
 export const address = inject('address');
 export const jobs = '/repositories/2/jobs';
-
-const executablePath = [process.env['CHROMIUM'], '/usr/bin/chromium', '/usr/bin/chromium-browser'].find(
-  (path) => path !== undefined && existsSync(path),
-);
-
-export const launch = (): Promise<Browser> => {
-  if (executablePath === undefined) throw new Error('There is no Chromium. Install it, or name it in CHROMIUM.');
-  return chromium.launch({
-    executablePath,
-    args: [
-      '--no-sandbox',
-      '--disable-gpu',
-      '--disable-quic',
-      '--no-first-run',
-      '--disable-background-networking',
-      '--disable-component-update',
-      '--disable-sync',
-    ],
-  });
-};
 
 export interface Look {
   readonly scheme?: 'light' | 'dark';

@@ -8,7 +8,7 @@ export interface Statement {
 }
 
 /** All that a role may do by the policies of the stack. */
-export const statementsOf = (stack: Synthesized, role: string): readonly Statement[] =>
+export const statementsOf = (stack: Pick<Synthesized, 'all'>, role: string): readonly Statement[] =>
   stack
     .all('AWS::IAM::Policy')
     .filter(([, { Properties }]) => JSON.stringify(Properties['Roles']).includes(`"${role}`))
@@ -73,7 +73,7 @@ const isLike = (text: string, pattern: string) =>
   ).test(text);
 
 /** The logical ids of all roles, without CDK's hash. */
-export const rolesOf = (stack: Synthesized) => stack.all('AWS::IAM::Role').map(([id]) => plain(id));
+export const rolesOf = (stack: Pick<Synthesized, 'all'>) => stack.all('AWS::IAM::Role').map(([id]) => plain(id));
 
 function rendered(resource: unknown): string {
   if (typeof resource === 'string') return resource;
