@@ -1,7 +1,7 @@
 // The whole service on one machine: the CDK app is synthesized, as a deployment would, and its template is run here,
 // with a stand-in for an ArchivesSpace backend unless a real one is named.
 import { createHash, randomBytes } from 'node:crypto';
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, join, resolve } from 'node:path';
 import type { OnJob } from './archivesspace/jobs.ts';
@@ -118,6 +118,7 @@ export async function startService(options: ServiceOptions): Promise<LocalServic
       log: options.log,
     });
     closers.push(() => stack.stop());
+    for (const dir of [assemblyDir, ...outDirs.values()]) removeOldCode(dir, stack.codeDirs());
     let deploying: Promise<unknown> = Promise.resolve();
     /** One after the other: they write the same assemblies. */
     const deploy = (folders: ReadonlySet<string>): Promise<readonly string[]> => {
@@ -160,6 +161,14 @@ function findPlugin(given: string): Plugin {
   const name = /[\\/]/.test(given) ? given : `plugins/${given}`;
   const folder = resolve(root, name);
   return { name, folder, isApp: existsSync(join(folder, 'cdk.json')) };
+}
+
+/** Each edit leaves a bundle behind, which only a version still runs. */
+function removeOldCode(assemblyDir: string, used: ReadonlySet<string>): void {
+  for (const entry of readdirSync(assemblyDir, { withFileTypes: true })) {
+    const path = join(assemblyDir, entry.name);
+    if (entry.isDirectory() && entry.name.startsWith('asset.') && !used.has(path)) rmSync(path, { recursive: true });
+  }
 }
 
 /** Two folders of the same name have different keys. */

@@ -60,6 +60,8 @@ export interface Stack {
   readonly resources: Readonly<Record<string, string>>;
   /** The processes of a function that runs in processes, by its name. */
   pids(functionName: string): number[];
+  /** The directories that functions and their versions run from. Others of an assembly are not needed any more. */
+  codeDirs(): ReadonlySet<string>;
   /**
    * Reads the assemblies again and brings functions, versions and custom resources up to date, as CloudFormation would.
    * What runs goes on undisturbed. One after the other, when called at the same time.
@@ -231,6 +233,7 @@ async function run(
       return deployments.of(main.stackName).resources;
     },
     pids: lambdas.pids,
+    codeDirs: lambdas.codeDirs,
     deploy(assemblyDir) {
       const done = deploying.then(() => deploy(assemblyDir));
       deploying = done.catch(() => undefined);

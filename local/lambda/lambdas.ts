@@ -45,6 +45,8 @@ export interface Lambdas {
   warm(): Promise<void>;
   /** The processes of the function's sandboxes, of all its versions. */
   pids(name: string): number[];
+  /** The directories that functions and their versions run from. */
+  codeDirs(): ReadonlySet<string>;
   /** Kills every sandbox. */
   stop(): Promise<void>;
 }
@@ -248,6 +250,8 @@ export function createLambdas(
       }
     },
     pids: (name) => [...sandboxes].flatMap(([{ pid }, owner]) => (owner === name && pid !== undefined ? [pid] : [])),
+    codeDirs: () =>
+      new Set([...functions.values()].flatMap(({ pools }) => [...pools.values()].map(({ spec }) => spec.dir))),
     async stop() {
       stopped = true;
       clearInterval(reaper);

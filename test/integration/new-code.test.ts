@@ -1,5 +1,5 @@
 // A plugin is edited while the service runs, as its author does: in folders outside this checkout.
-import { mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, join, resolve } from 'node:path';
 import { InvokeCommand, LambdaClient } from '@aws-sdk/client-lambda';
@@ -128,9 +128,12 @@ test('after a restart with new code a job goes on with the code that it began wi
   await expect.poll(async () => (await person(first.apiUrl, 'archivist')).log(running)).toBe('before begins\n');
   await first.stop();
   save(join(plugin, 'runner.ts'), runner('after'));
+  const unused = join(stateDir, 'cdk.out', 'asset.unused');
+  mkdirSync(unused);
 
   const second = await startKept(stateDir);
   try {
+    expect(existsSync(unused)).toBe(false);
     // Versions have it in their environment.
     expect(second.archivesspaceUrl).toBe(first.archivesspaceUrl);
     const archivist = await person(second.apiUrl, 'archivist');
