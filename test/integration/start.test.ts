@@ -6,8 +6,8 @@ import { expect, onTestFinished, test } from 'vitest';
 import { person } from '../helpers/stack.ts';
 
 /** `npm start`, in a state folder of its own that is named as `.local` is: relative to the working directory. */
-function start(stateDir: string, environment: Readonly<Record<string, string>> = {}) {
-  const args = ['scripts/node24.mjs', 'local/start.ts', '--state', relative('.', stateDir)];
+function start(stateDir: string, environment: Readonly<Record<string, string>> = {}, more: readonly string[] = []) {
+  const args = ['scripts/node24.mjs', 'local/start.ts', '--state', relative('.', stateDir), ...more];
   const child = spawn(process.execPath, args, {
     env: { ...process.env, JOB_THREAD_COUNT: '2', ...environment },
     stdio: ['ignore', 'pipe', 'pipe'],
@@ -33,6 +33,7 @@ test('npm start says where it is, runs a job, and stops on Ctrl-C', async () => 
   const { child, exited, said } = start(newFolder());
   await expect.poll(said, { timeout: 60_000 }).toContain('Ctrl-C stops');
 
+  expect(said()).toMatch(/Plugins:\s+plugins\/jobs_example.*\n\s+edit one: its next job runs the new code/);
   const api = /API:\s+(http:\S+)/.exec(said())?.[1] ?? '';
   const archivist = await person(api, 'archivist');
   const uri = await archivist.create('slow_nothing_job', { times: '1', seconds: 0 });
@@ -53,4 +54,11 @@ test.each([
 
   expect(await exited).toBe(1);
   expect(said()).toContain(sentence);
+});
+
+test('npm start refuses a limit of invocations that no runner can have', async () => {
+  const { exited, said } = start(newFolder(), {}, ['--invocation-seconds', '2']);
+
+  expect(await exited).toBe(1);
+  expect(said()).toContain('--invocation-seconds must be a whole number from 3 to 900, not "2".');
 });
