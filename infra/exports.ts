@@ -15,6 +15,11 @@ export type Exported =
   | 'machine-role' // name of the state machine's role, which invokes runners
   | 'archivesspace-url';
 
+/** What the service's setting `stage` may be: it is part of names. */
+export const isStage = (value: unknown): value is string =>
+  typeof value === 'string' && /^[a-z][a-z0-9-]{0,19}$/.test(value);
+export const stageRule = 'must be up to 20 lower-case letters, digits and dashes, with a letter in front';
+
 /** The export's name: one per stage in an account and region. */
 export const exportName = (stage: string, what: Exported) => `background-jobs-${stage}:${what}`;
 

@@ -7,7 +7,7 @@ import type { IFunction } from 'aws-cdk-lib/aws-lambda';
 import { Bucket } from 'aws-cdk-lib/aws-s3';
 import { Construct } from 'constructs';
 import type { RunnerManifest } from '../schemas/runner-manifest.ts';
-import { type Exported, importFrom } from './exports.ts';
+import { type Exported, importFrom, isStage, stageRule } from './exports.ts';
 import { allow } from './functions.ts';
 import { readRunners } from './runner-folder.ts';
 import { makeRunner, registerTypes, tidying } from './runner-function.ts';
@@ -58,6 +58,7 @@ export class JobRunner extends Construct {
     for (const flag of ['@aws-cdk/aws-iam:minimizePolicies', '@aws-cdk/aws-lambda:recognizeVersionProps'])
       this.node.setContext(flag, true);
     const { stage = 'prod', vpc, securityGroups = [], logRetentionDays = 30 } = props;
+    if (!isStage(stage)) throw new Error(`${this.node.path}: stage ${stageRule}, not ${JSON.stringify(stage)}.`);
     const path = resolve(props.folder);
     const [runner] = readRunners([{ path, folder: shown(path), choose: withoutReplaces }], {});
     if (!runner) throw new Error(`${shown(path)} has no runner.`);

@@ -2,6 +2,7 @@
 import { type GroupGrants, isGrant } from '../core/default-groups.ts';
 import { maxThreadCount } from '../core/limits.ts';
 import type { TypeOptions } from '../schemas/runner-manifest.ts';
+import { isStage, stageRule } from './exports.ts';
 
 export interface VpcSettings {
   readonly id: string;
@@ -196,8 +197,8 @@ function parseSwitch(value: unknown): boolean {
 }
 
 function parseStage(value: unknown): string {
-  if (typeof value === 'string' && /^[a-z][a-z0-9-]{0,19}$/.test(value)) return value;
-  throw new Wrong('must be up to 20 lower-case letters, digits and dashes, with a letter in front');
+  if (isStage(value)) return value;
+  throw new Wrong(stageRule);
 }
 
 function parseSecretArn(value: unknown): string {

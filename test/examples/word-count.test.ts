@@ -1,8 +1,8 @@
 // A runner in a repository of its own: packed, installed, checked, synthesized and run beside the service, outside of it.
-import { execFile } from 'node:child_process';
-import { cpSync, mkdtempSync, readFileSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
+import { execFile, execFileSync } from 'node:child_process';
+import { cpSync, existsSync, mkdtempSync, readFileSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { basename, join } from 'node:path';
+import { basename, delimiter, join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { type ServiceOptions, startService } from '../../local/service.ts';
@@ -71,6 +71,29 @@ test.concurrent('cdk synth gives its Lambda the runs of its own type, and the se
     },
   ]);
 });
+
+const older = process.env['PATH']
+  ?.split(delimiter)
+  .map((folder) => join(folder, 'node'))
+  .filter(existsSync)
+  .find((node) => Number(/^v(\d+)/.exec(execFileSync(node, ['--version'], { encoding: 'utf8' }))?.[1]) < 22);
+if (!older) console.warn('Skipped: no Node older than 22 is here to synthesize with.');
+
+test.skipIf(!older)(
+  'an older Node synthesizes the same code: a deploy from another machine makes no new version',
+  async () => {
+    const app = readFileSync(join(repository, 'app.ts'), 'utf8')
+      .replace('const stage: string', 'const stage')
+      .replace('new App()', "new App({ outdir: 'older.out' })");
+    writeFileSync(join(repository, 'app.mjs'), `${app}\napp.synth();\n`);
+    const code = (assembly: string) =>
+      /"S3Key": *"(\w+)\.zip"/.exec(readFileSync(join(repository, assembly, 'WordCount.template.json'), 'utf8'))?.[1];
+
+    await run(repository, older ?? '', 'app.mjs');
+    expect(code('older.out')).toMatch(/^[0-9a-f]{64}$/);
+    expect(code('older.out')).toBe(code('cdk.out'));
+  },
+);
 
 /** What documents allow, one action on one resource a line. */
 const mayDo = (documents: readonly unknown[]) =>

@@ -33,6 +33,12 @@ test('the service is found by its stage, and nothing of it is named otherwise', 
   });
 });
 
+test('a stage that no service can have is refused', () => {
+  expect(() => stackWith(['Runner', { folder: example, stage: 'Prod' }])).toThrow(
+    'Words/Runner: stage must be up to 20 lower-case letters, digits and dashes, with a letter in front, not "Prod".',
+  );
+});
+
 test('the types are registered with a published version, under a name that no other runner of the stack has', () => {
   const stack = stackWith(['First', { folder: example }], ['Second', { folder: calling }]);
 
