@@ -116,6 +116,8 @@ export interface Run {
   /** What the last checkpoint saved, as JSON text, and the runner's own version of what it saves; absent = 1. */
   readonly state?: string;
   readonly stateVersion?: number;
+  /** How often a state was saved within a segment: what comes late of a save replaces no later one. Absent = 0. */
+  readonly saves?: number;
   /** Its type may go on from its last checkpoint when a segment broke off. */
   readonly resumable?: boolean;
   /** How often a runner that fails is tried again. */

@@ -66,12 +66,13 @@ function written(item: Item) {
 }
 
 function checkpointOf(item: Item) {
-  const { state, stateVersion, retries, interruptions, interruption, attempt } = item;
+  const { state, stateVersion, saves, retries, interruptions, interruption, attempt } = item;
   const { segment, reason } = partsOf(interruption);
   return {
     attempt: isCount(attempt) ? attempt : 1,
     ...(typeof state === 'string' && { state }),
     ...(isCount(stateVersion) && { stateVersion }),
+    ...(isCount(saves) && { saves }),
     ...(isCount(retries) && { retries }),
     ...(isCount(interruptions) && { interruptions }),
     ...(isCount(segment) && { interruption: { segment, reason: textOf(reason, longestReason) } }),

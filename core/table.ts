@@ -334,13 +334,19 @@ const checkpointed = ({ state, stateVersion, ends, interruptions }: Checkpoint):
   interruptions: interruptions || undefined,
 });
 
-/** Saves the state of a run that goes on in the same segment. */
-export function saveState(run: RunId, segment: number, checkpoint: Checkpoint): Write {
+/**
+ * Saves the state of a run that goes on in the same segment. A request that was given up and arrives after all must not
+ * put an older state in place of a newer one, hence the number of saves before this one.
+ */
+export function saveState(run: RunId & Pick<Run, 'saves'>, segment: number, checkpoint: Checkpoint): Write {
   return {
     op: 'update',
     key: keys.run(run.type, run.id),
-    set: checkpointed(checkpoint),
-    when: inSegment(run, segment),
+    set: { ...checkpointed(checkpoint), saves: (run.saves ?? 0) + 1 },
+    when: [
+      ...inSegment(run, segment),
+      run.saves ? { attr: 'saves', equals: run.saves } : { attr: 'saves', is: 'missing' },
+    ],
   };
 }
 

@@ -343,6 +343,7 @@ class _Segment:
         self.token: str = event["token"]
         self.number = segment_of(event)
         self._version = checkpoint_version
+        self._saves = 0
         self._pk = f"RUN#{self.type}#{self.job}"
         self._table = _environment("TABLE")
         self._bucket = _environment("BUCKET")
@@ -359,6 +360,7 @@ class _Segment:
         item = self.read("RUN", consistent=True)
         # A claim whose answer was lost is refused by its own success.
         if done or item.get("claim") == claim:
+            self._saves = item.get("saves", 0)
             return item
         raise RunRefused(f"Segment {self.number} of job {self.job} was claimed before, or may not run any more.")
 
@@ -433,7 +435,15 @@ class _Segment:
 
     def state(self, state: str, ends: Item, interruptions: int) -> None:
         saved, gone = self._checkpoint(state, ends, interruptions)
-        self._update_mine(saved, gone)
+        # A request that was given up and arrives after all replaces no later state.
+        before, self._saves = self._saves, self._saves + 1
+        saved["saves"] = self._saves
+        self._update_mine(
+            saved,
+            gone,
+            lambda there: there["segment"] == self.number and there.get("saves") == self._saves,
+            {"saves": before or None},
+        )
 
     def close(self, state: str | None, ends: Item, interruptions: int, heeds_cancel: bool, attempt: int | None) -> None:
         saved, gone = self._checkpoint(state, ends, interruptions)
@@ -500,9 +510,13 @@ class _Segment:
         return all(there.get(name) == value for name, value in wanted.items())
 
     def _update_mine(
-        self, values: Item, remove: Sequence[str] = (), happened: Callable[[Item], bool] = lambda _: False
+        self,
+        values: Item,
+        remove: Sequence[str] = (),
+        happened: Callable[[Item], bool] = lambda _: False,
+        when: Mapping[str, Any] | None = None,
     ) -> None:
-        mine = {"token": self.token, "segment": self.number, "open": True}
+        mine = {"token": self.token, "segment": self.number, "open": True, **(when or {})}
         if self._update(values, mine, remove):
             return
         there = self.read("RUN", consistent=True)

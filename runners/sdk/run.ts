@@ -70,7 +70,13 @@ export async function runInvocation(
   const remainingMs = context.getRemainingTimeInMillis();
   const stored = await claim(table, invocation, n, Date.now() + remainingMs);
   const version = checkpointVersion === 1 ? undefined : checkpointVersion;
-  const journal = tableJournal(table, bucket, { id, type, token }, n, version);
+  const journal = tableJournal(
+    table,
+    bucket,
+    { id, type, token, ...(stored.saves !== undefined && { saves: stored.saves }) },
+    n,
+    version,
+  );
 
   const stop = new AbortController();
   const onStop = (why: 'canceled' | 'time_limit') =>

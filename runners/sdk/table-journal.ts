@@ -25,11 +25,12 @@ export async function findLogEnd(
 export function tableJournal(
   table: Table,
   bucket: Bucket,
-  run: Pick<Run, 'id' | 'type' | 'token'>,
+  run: Pick<Run, 'id' | 'type' | 'token' | 'saves'>,
   segment: number,
   stateVersion?: number,
 ): Journal {
   const { id, type, token } = run;
+  let { saves = 0 } = run;
   const version = stateVersion !== undefined && { stateVersion };
 
   /** Puts an item at the first free place from `n` on; a place may have been taken by a late write of a segment before. */
@@ -96,8 +97,11 @@ export function tableJournal(
       throw new Fault('An output file of that number is there already.', { id, type, n });
     },
     progress: (progress) => inSegment(saveProgress(run, segment, progress), () => false),
-    state: (checkpoint) =>
-      inSegment(saveState(run, segment, { ...checkpoint, ...version }), (there) => there['state'] === checkpoint.state),
+    async state(checkpoint) {
+      const write = saveState({ id, type, token, saves }, segment, { ...checkpoint, ...version });
+      saves++;
+      await inSegment(write, (there) => there['segment'] === segment && there['saves'] === saves);
+    },
     close: (closing) =>
       inSegment(
         closeSegment(run, segment, { ...closing, ...version }),

@@ -4,7 +4,7 @@ import { GetObjectCommand } from '@aws-sdk/client-s3';
 import { describe, expect, test } from 'vitest';
 import { Fault } from '../../core/errors.ts';
 import { noEnds } from '../../core/job.ts';
-import { append, claimSegment, keys, outputKey, revoke } from '../../core/table.ts';
+import { append, claimSegment, interrupt, keys, outputKey, revoke, saveState } from '../../core/table.ts';
 import { findLogEnd, tableJournal } from '../../runners/sdk/table-journal.ts';
 import { claimNow, makeWorld, openTestBucket, queue, type World, write } from './service-helpers.ts';
 
@@ -149,6 +149,44 @@ describe('a file', () => {
     await expect(journal.file(0, { name: 'b.csv', contentType: 'text/csv', bytes: bytes('b') })).rejects.toThrow(
       'An output file of that number is there already.',
     );
+  });
+});
+
+describe('a checkpoint', () => {
+  const saved = (n: number) => ({ state: `{"n":${n}}`, ends: noEnds });
+
+  // A request that the client gave up may still arrive, after others that were sent later.
+  test('that arrives late replaces no later one', async () => {
+    const { world, journal } = await inSegment();
+    await journal.state(saved(1));
+    await journal.state(saved(2));
+
+    await expect(write(world.table, saveState(run, 1, saved(1)))).rejects.toThrow('Refused');
+    await expect(write(world.table, saveState({ ...run, saves: 1 }, 1, saved(2)))).rejects.toThrow('Refused');
+
+    expect(await world.run('free_job', 1)).toMatchObject({ state: '{"n":2}', saves: 2 });
+  });
+
+  test('whose answer was lost is found written', async () => {
+    const { world, journal } = await inSegment();
+    await journal.state(saved(1));
+    loseAnswer(world, UpdateItemCommand.name);
+
+    await journal.state(saved(2));
+    await journal.state(saved(3));
+
+    expect(await world.run('free_job', 1)).toMatchObject({ state: '{"n":3}', saves: 3 });
+  });
+
+  test('of a segment goes on counting where the one before ended', async () => {
+    const { world, bucket, journal } = await inSegment();
+    await journal.state(saved(1));
+    await write(world.table, interrupt({ ...run, segment: 1, open: true }, 'It was killed.', 1));
+    await write(world.table, claimSegment(run, 2, 'c2', world.now + 60_000));
+
+    await tableJournal(world.table, bucket, { ...run, saves: 1 }, 2).state(saved(2));
+
+    await expect(journal.state(saved(2))).rejects.toThrow('A run that is no longer current cannot write.');
   });
 });
 

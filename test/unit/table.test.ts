@@ -335,7 +335,7 @@ describe('what a command leaves behind:', () => {
     done(items, commands.saveProgress(run, 1, progress));
     done(items, commands.saveState(run, 1, { state: '{"at":1}', ends: noEnds }));
 
-    expect(runIn(items)).toEqual({ ...before, progress, state: '{"at":1}' });
+    expect(runIn(items)).toEqual({ ...before, progress, state: '{"at":1}', saves: 1 });
   });
 
   test('a segment that is over leaves its state and ends to the next', () => {
