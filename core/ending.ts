@@ -86,6 +86,8 @@ export interface Resumption {
 
 /** What a broken-off segment may have come to that another one can do better. */
 const passing = new Set(['crashed', 'out_of_memory', 'timed_out', 'runner_error']);
+/** The runtime could not load the code, and could not the next time (Lambda, "Runtime errors"). */
+const cannotLoad = /^Runtime\.(ImportModuleError|UserCodeSyntaxError|HandlerNotFound|MalformedHandlerName)$/;
 
 /**
  * Whether a run whose waiting state saw an error goes on from its last checkpoint (design 3.5: "A type may declare
@@ -103,7 +105,7 @@ export function resumption(run: Run, witness: Witness, now: number): Resumption 
   const before = run.interruption?.segment === broke ? Math.max(0, interruptions - 1) : interruptions;
   if (!isCertain(witness, run) || before >= maxInterruptions || broke >= maxSegments) return undefined;
   const { kind, reason } = reasonOf(run, witness, now);
-  if (!passing.has(kind)) return undefined;
+  if (!passing.has(kind) || cannotLoad.test(error)) return undefined;
   return {
     segment: broke + 1,
     afterSeconds: interruptionWaitSeconds[before] ?? 1,

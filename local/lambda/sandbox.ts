@@ -183,7 +183,7 @@ function startPython(
   events: LinkEvents,
 ): { link: Link; pid: number | undefined } {
   if (python === undefined) {
-    const error = { errorType: 'PythonMissing', errorMessage: pythonMissing };
+    const error = { errorType: 'Runtime.ImportModuleError', errorMessage: pythonMissing };
     queueMicrotask(() => events.onMessage({ kind: 'broken', error }));
     return { link: { post: () => undefined, kill: () => events.onEnd(pythonMissing) }, pid: undefined };
   }

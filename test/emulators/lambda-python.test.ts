@@ -186,7 +186,7 @@ test('without a Python of use, every invocation says so', async () => {
 
   expect(await sandbox.invoke('1', '{}')).toEqual({
     kind: 'error',
-    error: { errorType: 'PythonMissing', errorMessage: pythonMissing },
+    error: { errorType: 'Runtime.ImportModuleError', errorMessage: pythonMissing },
   });
   expect(sandbox.isAlive()).toBe(false);
 });

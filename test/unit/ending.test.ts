@@ -422,6 +422,7 @@ describe('a resumable run', () => {
     ['nothing went wrong', {}, { segment: 4 }],
     ['it is not known which segment broke off', {}, { error: 'Runtime.ExitError' }],
     ['its runner cannot be invoked', { open: false }, { error: 'Lambda.AccessDeniedException', segment: 4 }],
+    ['its code cannot be loaded', { open: false }, { error: 'Runtime.ImportModuleError', segment: 4 }],
     ['its body may still run', {}, { error: 'States.Timeout', segment: 4 }],
     ['its segment was claimed by another invocation', {}, { error: 'RunRefused', segment: 4 }],
   ])('is ended when %s', (_, more, witness) => {
