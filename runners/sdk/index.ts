@@ -1,5 +1,13 @@
 // The package `background-jobs-sdk`: what a runner in a repository of its own imports. Its other entries are `./testing`
 // (testing.ts) and `./cdk` (infra/job-runner.ts); scripts/package.ts makes it.
-export type { Permissions, RunnerManifest, TypeOptions } from '../../schemas/runner-manifest.ts';
+export type {
+  FieldHints,
+  FileRules,
+  Permissions,
+  PropertyTranslation,
+  RunnerManifest,
+  Translation,
+  TypeOptions,
+} from '../../schemas/runner-manifest.ts';
 export { type ArchivesSpaceSession, type InputFile, type JobContext, type Run, StopReason } from './context.ts';
 export { type Invocation, runner } from './run.ts';

@@ -282,6 +282,14 @@ describe('registration', () => {
     for (const [, { DependsOn }] of stack.all('Custom::JobTypes')) expect(DependsOn).toContain(limitId);
   });
 
+  test('each is told the types of the others, so that one that moves is not retired on the way', () => {
+    const of = (id: string) => stack.one('Custom::JobTypes', id)['Elsewhere'];
+
+    expect(of('TypesImportJob')).toEqual(expect.arrayContaining(['slow_nothing_job', 'slow_serial_job', 'report_job']));
+    expect(of('TypesImportJob')).not.toContain('import_job');
+    expect(of('TypesJobsExample')).toContain('import_job');
+  });
+
   test('a type is registered with a published version, which outlives the next deploy, but not a rolled back one', () => {
     const { Ref: id } = stack.one('Custom::JobTypes', 'TypesJobsExample')['Runner'] as { Ref: string };
     const [, version] = stack.all('AWS::Lambda::Version').find(([logicalId]) => logicalId === id) ?? [];
