@@ -1,5 +1,5 @@
 import type { DynamoDBClient } from '@aws-sdk/client-dynamodb';
-import type { S3Client } from '@aws-sdk/client-s3';
+import type { PutObjectCommandInput, S3Client } from '@aws-sdk/client-s3';
 import type { Doorbell } from '../../aws/doorbell.ts';
 import type { Table } from '../../aws/dynamo.ts';
 import type { StateMachine } from '../../aws/executions.ts';
@@ -53,10 +53,14 @@ export class Clients {
     return { client: this.#mutant.doorbell?.(client) ?? client, queueUrl: 'queue', lanes: 2 };
   }
 
+  /** An object that is sent gets there, whatever becomes of its sender. */
   files(process: Process): S3Client {
-    const send = () =>
+    const { scheduler, objects } = this.#world;
+    const send = ({ input }: { readonly input: PutObjectCommandInput }) =>
       new Promise((resolve) => {
-        this.#world.scheduler.after(this.#world.scheduler.random.between(5, 60), () => resolve({}), process);
+        const thereMs = scheduler.random.between(5, 60);
+        scheduler.after(thereMs, () => objects.set(input.Key ?? '', Buffer.from(input.Body as Uint8Array).toString()));
+        scheduler.after(thereMs, () => resolve({}), process);
       });
     return { send } as unknown as S3Client;
   }

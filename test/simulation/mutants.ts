@@ -12,8 +12,10 @@ import {
   clientOf,
   freeHoldsOf,
   heldForMs,
+  isCheckpoint,
   isClaim,
   isHold,
+  isInterrupt,
   isSegmentClaim,
   isSettle,
   keyOf,
@@ -23,9 +25,11 @@ import {
   partsOf,
   remade,
   rewriting,
+  sendLater,
   sendOf,
   sets,
   strip,
+  valueIn,
 } from './planting.ts';
 
 export const mutants: readonly Mutant[] = [
@@ -265,6 +269,65 @@ export const mutants: readonly Mutant[] = [
         const oldest = Math.min(...world.invariants.rows.keys());
         const { Items: items } = answer as { Items: Stored[] };
         return { Items: items.filter((item) => Number(item['sk']?.S) === oldest) };
+      }),
+  },
+  {
+    name: 'a run closed as if it broke off, wherever it stands by now',
+    table: (client, process, world) =>
+      rewriting((part) => {
+        if (!isInterrupt(part)) return;
+        strip(part, ['segment', 'open', 'interruptions']);
+        // A second finisher that saw the same comes as late as it likes.
+        if (Math.random() < 0.2) sendLater(world, part, 20_000);
+      })(client, process, world),
+  },
+  {
+    name: 'interruptions that are not counted',
+    table: rewriting((part) => {
+      if (isInterrupt(part)) valueIn(part, 'interruptions').N = '1';
+    }),
+  },
+  {
+    name: 'attempts that are not counted',
+    table: rewriting((part) => {
+      if (keyOf(part).endsWith(' RUN') && sets(part, 'attempt')) valueIn(part, 'attempt').N = '1';
+    }),
+  },
+  {
+    name: 'a checkpoint without its files',
+    table: rewriting((part) => {
+      const files = isCheckpoint(part) ? valueIn(part, 'ends').M : undefined;
+      if (files) files['files'] = { N: '0' };
+    }),
+  },
+  {
+    name: 'a checkpoint that comes late, from a process that died',
+    table: (client, process, world) =>
+      rewriting((part) => {
+        if (!isCheckpoint(part)) return;
+        strip(part);
+        if (Math.random() > 0.02) return;
+        sendLater(world, part, 20_000);
+        world.invariants.mayFail(process.token ?? '', 'killed by the platform');
+        process.kill('exit');
+      })(client, process, world),
+  },
+  {
+    name: 'a checkpoint that comes late, after others of its segment',
+    table: (client, process, world) =>
+      rewriting((part) => {
+        if (!isCheckpoint(part)) return;
+        strip(part, ['saves']);
+        if (Math.random() < 0.1) sendLater(world, part, 20_000);
+      })(client, process, world),
+  },
+  {
+    name: 'an output file that is not written over by the segment after it broke off',
+    table: (client) =>
+      clientOf(async (command) => {
+        const [put] = partsOf(nameOf(command), command.input);
+        const isOver = put && / FILE#/.test(keyOf(put.part)) && !put.part.ConditionExpression?.includes('not_exists');
+        return isOver ? {} : sendOf(client)(command);
       }),
   },
   {

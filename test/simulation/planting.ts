@@ -1,4 +1,4 @@
-import type { DynamoDBClient, TransactWriteItem } from '@aws-sdk/client-dynamodb';
+import { ConditionalCheckFailedException, type DynamoDBClient, type TransactWriteItem } from '@aws-sdk/client-dynamodb';
 import type { SFNClient } from '@aws-sdk/client-sfn';
 import type { SQSClient } from '@aws-sdk/client-sqs';
 import type { Witness } from '../../core/ending.ts';
@@ -88,6 +88,25 @@ export const sets = (part: Part, attribute: string) =>
     part.UpdateExpression ?? '',
   );
 
+/** What a write sets an attribute to, to be changed. */
+export function valueIn(part: Part, attribute: string): Record<string, unknown> & { M?: Stored; N?: string } {
+  const name = placeholder(part.ExpressionAttributeNames ?? {}, attribute);
+  const value = new RegExp(`SET .*?${name} = (:\\w+)`).exec(part.UpdateExpression ?? '')?.[1] ?? '';
+  return (part.ExpressionAttributeValues?.[value] ?? {}) as Record<string, unknown>;
+}
+
+/** An update arrives once more, or only then, whoever may have died meanwhile. */
+export function sendLater(world: World, part: Part, mostMs: number): void {
+  const input = structuredClone(part) as Parameters<World['database']['apply']>[0]['input'];
+  world.scheduler.after(Math.random() * mostMs, () => {
+    try {
+      world.database.apply({ kind: 'UpdateItem', input } as Parameters<World['database']['apply']>[0]);
+    } catch (error) {
+      if (!(error instanceof ConditionalCheckFailedException)) throw error;
+    }
+  });
+}
+
 /** A table client whose writes are changed before they are sent. */
 export const rewriting =
   (change: (part: Part, kind: string, all: readonly { kind: string; part: Part }[], world: World) => void) =>
@@ -103,6 +122,9 @@ export const isClaim = (all: readonly { kind: string; part: Part }[]) =>
   all.some(({ kind, part }) => kind === 'Put' && keyOf(part).startsWith('BOARD SLOT#'));
 export const isHold = (part: Part) => /^BOARD (SLOT|LOCK)#/.test(keyOf(part));
 export const isSegmentClaim = (part: Part) => keyOf(part).endsWith(' RUN') && sets(part, 'claim');
+export const isInterrupt = (part: Part) => keyOf(part).endsWith(' RUN') && sets(part, 'interruption');
+/** Saves the state of a run that goes on in its segment. */
+export const isCheckpoint = (part: Part) => keyOf(part).endsWith(' RUN') && sets(part, 'state') && !sets(part, 'open');
 export const isSettle = (part: Part) => keyOf(part).endsWith(' JOB') && sets(part, 'finished') && sets(part, 'ends');
 
 /** Takes away what a token holds, whoever may still run. */

@@ -14,11 +14,14 @@ export class Readers {
   readonly #seen = new Map<number, string>();
   readonly #table: Table;
   readonly #invariants: Invariants;
+  readonly #objects: ReadonlyMap<string, string>;
   checks = 0;
 
-  constructor(table: Table, invariants: Invariants) {
+  /** @param objects what is in the bucket, by key */
+  constructor(table: Table, invariants: Invariants, objects: ReadonlyMap<string, string>) {
     this.#table = table;
     this.#invariants = invariants;
+    this.#objects = objects;
   }
 
   /** A job ended in this very step. */
@@ -48,7 +51,10 @@ export class Readers {
       job,
       log: Buffer.from(await readLog(this.#table, job, 0, everything)).toString(),
       records: await readRecords(this.#table, job),
-      files: (await readFiles(this.#table, job)).map(({ name }) => name),
+      // Each has its name for content: a file that shows another one's is none.
+      files: (await readFiles(this.#table, job)).map(({ name, key }) =>
+        this.#objects.get(key) === name ? name : `${name} with ${this.#objects.get(key)}`,
+      ),
     };
   }
 

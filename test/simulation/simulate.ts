@@ -55,7 +55,7 @@ async function run(
     trace: trace && ((line) => trace(`${(scheduler.elapsedMs / 1000).toFixed(3)} ${line}`)),
   });
   const { invariants, faults } = world;
-  const readers = new Readers(world.outside, invariants);
+  const readers = new Readers(world.outside, invariants, world.objects);
   const healing = new Healing(world);
   // Many short runs find more than few long ones; long ones find what only piles up.
   const size = random.pick([1, 1, 2, 4, 10]);

@@ -53,6 +53,8 @@ export class World {
   readonly database: Database;
   readonly machine: Machine;
   readonly said = new Map<number, Said>();
+  /** What is in the bucket, by key. */
+  readonly objects = new Map<string, string>();
   readonly types: Readonly<Record<string, SimulatedType>>;
   readonly mutant: Mutant;
   readonly trace: ((line: string) => void) | undefined;
