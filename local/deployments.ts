@@ -88,27 +88,20 @@ export function createDeployments(
       provided.set(id, one);
       made.set(id, { type, properties, provided: one });
     }
-    const outputs = Object.entries(assembly.template.Outputs ?? {})
-      .filter(([, { Condition }]) => resolver.holds(Condition))
-      .map(([name, { Value, Export }]) => ({
-        name,
-        value: String(resolver.resolve(Value)),
-        exported: Export && String(resolver.resolve(Export.Name)),
-      }));
-    const deployment = {
-      assembly,
-      made,
-      resources: Object.fromEntries([...provided].map(([id, { ref }]) => [id, ref])),
-      outputs: Object.fromEntries(outputs.map(({ name, value }) => [name, value])),
-      exports: new Map(outputs.flatMap(({ exported, value }) => (exported === undefined ? [] : [[exported, value]]))),
-    };
-    for (const [name, { assembly: other, exports }] of deployments)
-      for (const exported of deployment.exports.keys())
-        if (name !== assembly.stackName && exports.has(exported))
-          throw new Error(`${other.stackName} and ${assembly.stackName} both export ${exported}. Rename one of them.`);
+    const deployment = { assembly, made, ...readOutputs(assembly, resolver), resources: physicalIds(provided) };
+    refuseDoubleExports(deployment);
     await provision.cleanUp();
     removeVersions(assembly, made);
     return deployment;
+  }
+
+  function refuseDoubleExports({ assembly: { stackName }, exports }: Deployment): void {
+    for (const [other, standing] of deployments) {
+      if (other === stackName) continue;
+      for (const exported of exports.keys())
+        if (standing.exports.has(exported))
+          throw new Error(`${other} and ${stackName} both export ${exported}. Rename one of them.`);
+    }
   }
 
   /** Those whose resource is gone, where their template has not asked to retain them. */
@@ -202,6 +195,21 @@ const versionType = 'AWS::Lambda::Version';
 
 const refs = (made: ReadonlyMap<string, Made>, wanted: string): ReadonlySet<string> =>
   new Set([...made.values()].flatMap(({ type, provided }) => (type === wanted ? [provided.ref] : [])));
+
+const physicalIds = (provided: ReadonlyMap<string, Provided>): Readonly<Record<string, string>> =>
+  Object.fromEntries([...provided].map(([id, { ref }]) => [id, ref]));
+
+function readOutputs({ template }: Assembly, resolver: Resolver): Pick<Deployment, 'outputs' | 'exports'> {
+  const outputs: Record<string, string> = {};
+  const exports = new Map<string, string>();
+  for (const [name, { Value, Condition, Export }] of Object.entries(template.Outputs ?? {})) {
+    if (!resolver.holds(Condition)) continue;
+    const value = String(resolver.resolve(Value));
+    outputs[name] = value;
+    if (Export) exports.set(String(resolver.resolve(Export.Name)), value);
+  }
+  return { outputs, exports };
+}
 
 /** Before anything is touched: what only a restart makes. */
 function refuseOthers(before: Assembly, now: Assembly): void {

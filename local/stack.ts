@@ -10,7 +10,7 @@ import { startDynamoDb } from './dynamodb/server.ts';
 import { pollQueue } from './event-source.ts';
 import { createEventBus, executionEvent } from './events.ts';
 import { startHttpApi } from './http-api.ts';
-import { answerLambda } from './lambda/invoke-api.ts';
+import { answerLambda } from './lambda/api.ts';
 import { createLambdas } from './lambda/lambdas.ts';
 import { createVersions, versionsSchema } from './lambda/versions.ts';
 import type { Page } from './page.ts';
@@ -147,6 +147,7 @@ async function run(
     for (const client of [storage.dynamodb, storage.sqs, storage.s3]) client.destroy();
   });
   const nodeCompileCache = compileCache(stateDir, closers);
+  const longestInvocationMs = (options.invocationSeconds ?? Infinity) * 1000;
   const lambdas = createLambdas(log, (spec) => ({
     ...spec,
     environment: {
@@ -156,7 +157,6 @@ async function run(
     },
     timeoutMs: Math.min(spec.timeoutMs, spec.isolation === 'process' ? longestInvocationMs : Infinity),
   }));
-  const longestInvocationMs = (options.invocationSeconds ?? Infinity) * 1000;
   closers.push(() => lambdas.stop());
   const bus = createEventBus(main, lambdas.invokeLater, options.scheduleScale);
   closers.push(() => bus.stop());
