@@ -34,7 +34,7 @@ const promises = [
     simulation: /never runs twice|keeps its token/,
   },
   {
-    promise: 'a broken-off run goes on when its body has ended',
+    promise: 'a run goes on only after its body, and then does',
     model: /led on|another one of its job|gone on/,
     simulation: /^a run goes on/,
   },
@@ -43,7 +43,8 @@ const promises = [
     model: /after the end/,
     simulation: /after its end|log is whole/,
   },
-  { promise: 'outputs appear all or none', model: undefined, simulation: /^outputs/ },
+  { promise: 'a checkpoint is never lost', model: undefined, simulation: /^a checkpoint/ },
+  { promise: 'outputs appear up to a checkpoint, or all', model: undefined, simulation: /^outputs/ },
   { promise: 'a finished job never changes', model: /final job/, simulation: /^a finished job/ },
   { promise: 'a watch kills nobody else', model: /process of another job/, simulation: undefined },
   { promise: 'all heals within two sweeps', model: /held for ever|stays/, simulation: /heals/ },

@@ -40,9 +40,9 @@ export interface Said {
   /** The names of the output files: those of the checkpoint that the body goes on from, and its own. */
   files: string[];
   readonly records: Set<string>;
-  /** Of `steps`: how many are behind a checkpoint that was saved, and how often each was begun. */
+  /** Of `steps`: how many are behind a checkpoint that was saved, and which were begun. */
   done: number;
-  readonly begun: Map<number, number>;
+  readonly begun: Set<number>;
 }
 
 export const nothingSaid = (): Said => ({
@@ -51,7 +51,7 @@ export const nothingSaid = (): Said => ({
   files: [],
   records: new Set(),
   done: 0,
-  begun: new Map(),
+  begun: new Set(),
 });
 
 export function planOf(random: Random, invocationMs: number): Plan {
@@ -198,7 +198,7 @@ export async function body(
   /** Does one step and saves that it is done. It fails, or its process dies, anywhere in it. */
   async function step(n: number): Promise<void> {
     const chance = (percent = 0) => Math.random() * 100 < percent;
-    said.begun.set(n, (said.begun.get(n) ?? 0) + 1);
+    said.begun.add(n);
     if (chance(plan.dies)) {
       mayFail('its body crashed');
       // Sooner than the step is long, and sometimes while its checkpoint is on its way.

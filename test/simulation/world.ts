@@ -228,17 +228,15 @@ export class World {
       async (ctx) => {
         this.trace?.(`${process.name}: body of segment ${ctx.job.segment} begins`);
         const { segment, attempt } = ctx.job;
-        invariants.bodyStarted({
-          process,
-          job,
-          type,
-          token,
-          segment,
-          attempt,
-          resumed: ctx.resumed as Saved | undefined,
-        });
+        const plan = ctx.params as unknown as Plan;
+        const resumed = ctx.resumed as Saved | undefined;
+        invariants.bodyStarted({ process, job, type, token, segment, attempt, resumed });
+        if ((resumed?.done ?? 0) < said.done)
+          invariants.violate('a checkpoint is never lost', `job ${job} does step ${said.done} of its steps again`);
         try {
-          await body(ctx, ctx.params as unknown as Plan, said, process, (why) => invariants.mayFail(token, why));
+          await body(ctx, plan, said, process, (why) => invariants.mayFail(token, why));
+          if (plan.kind === 'steps' && said.begun.size !== plan.units)
+            invariants.violate('a checkpoint is never lost', `job ${job} left out steps`);
           invariants.bodyReturned(token);
         } catch (error) {
           invariants.bodyThrew(token);
