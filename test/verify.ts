@@ -34,7 +34,7 @@ const promises = [
     simulation: /never runs twice|keeps its token/,
   },
   {
-    promise: 'a run goes on only after its body, and then does',
+    promise: 'a run goes on only after its body has ended',
     model: /led on|another one of its job|gone on/,
     simulation: /^a run goes on/,
   },
