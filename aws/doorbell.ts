@@ -1,11 +1,18 @@
 import { randomInt, randomUUID } from 'node:crypto';
-import { SendMessageCommand, type SQSClient } from '@aws-sdk/client-sqs';
+import { SendMessageCommand, SQSClient } from '@aws-sdk/client-sqs';
 
 export interface Doorbell {
   readonly client: SQSClient;
   readonly queueUrl: string;
   readonly lanes: number;
 }
+
+export const openDoorbell = (queueUrl: string, lanes: number): Doorbell => ({
+  // The queue's URL names where it is; without this the client would go there past AWS_ENDPOINT_URL.
+  client: new SQSClient({ useQueueUrlAsEndpoint: false }),
+  queueUrl,
+  lanes,
+});
 
 /**
  * Tells a dispatcher to look at the queue. The message has no meaning of its own; its deduplication id is new each

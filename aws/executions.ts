@@ -2,23 +2,17 @@ import {
   DescribeExecutionCommand,
   ExecutionAlreadyExists,
   ExecutionDoesNotExist,
-  type SFNClient,
+  SFNClient,
   StartExecutionCommand,
 } from '@aws-sdk/client-sfn';
-
-/** What an execution is given: ids only, and for the same run always the same bytes (design 3.3). */
-export interface ExecutionInput {
-  readonly job: number;
-  readonly type: string;
-  readonly token: string;
-  readonly runner: string;
-  readonly correlation: string;
-}
+import type { ExecutionInput } from '../core/job.ts';
 
 export interface StateMachine {
   readonly client: SFNClient;
   readonly arn: string;
 }
+
+export const openMachine = (arn: string): StateMachine => ({ client: new SFNClient({}), arn });
 
 /** Job and token name an execution: at most 80 characters of 0-9A-Za-z_- (Step Functions, StartExecution). */
 export const executionName = ({ job, token }: Pick<ExecutionInput, 'job' | 'token'>) => `job-${job}-${token}`;

@@ -132,6 +132,15 @@ export interface Run {
   readonly progress?: { readonly done: number; readonly total: number; readonly message?: string };
 }
 
+/** What an execution is given: ids only, and for the same run always the same bytes (design 3.3). */
+export interface ExecutionInput {
+  readonly job: number;
+  readonly type: string;
+  readonly token: string;
+  readonly runner: string;
+  readonly correlation: string;
+}
+
 /** A slot or lock: who holds it. Owners, never a count. */
 export interface Hold {
   readonly job: number;

@@ -3,7 +3,8 @@ import { injectLambdaContext } from '@aws-lambda-powertools/logger/middleware';
 import { Metrics } from '@aws-lambda-powertools/metrics';
 import middy from '@middy/core';
 import type { Context } from 'aws-lambda';
-import { openMachine, openTable } from '../aws/clients.ts';
+import { openTable } from '../aws/clients.ts';
+import { openMachine } from '../aws/executions.ts';
 import { type Log, newToken, type Service } from './service.ts';
 
 export const metrics = new Metrics({ namespace: 'BackgroundJobs', serviceName: 'background-jobs' });

@@ -1,4 +1,5 @@
-import { openDoorbell, openTable } from '../../aws/clients.ts';
+import { openTable } from '../../aws/clients.ts';
+import { openDoorbell } from '../../aws/doorbell.ts';
 import { apiCancelEnv, readEnv } from '../env.ts';
 import { cancelJob } from './cancel-job.ts';
 import { deleteJob } from './delete-job.ts';

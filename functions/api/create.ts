@@ -1,4 +1,5 @@
-import { openDoorbell, openTable } from '../../aws/clients.ts';
+import { openTable } from '../../aws/clients.ts';
+import { openDoorbell } from '../../aws/doorbell.ts';
 import { apiCreateEnv, readEnv } from '../env.ts';
 import { createJob } from './create-job.ts';
 import { createJobWithFiles } from './create-job-with-files.ts';

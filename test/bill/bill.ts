@@ -4,7 +4,7 @@ import { SendMessageCommand, SQSClient } from '@aws-sdk/client-sqs';
 import type { Context } from 'aws-lambda';
 import { mockClient } from 'aws-sdk-client-mock';
 import { commit, type Table } from '../../aws/dynamo.ts';
-import type { ExecutionInput } from '../../aws/executions.ts';
+import type { ExecutionInput } from '../../core/job.ts';
 import { firstSettings, registerType } from '../../core/table.ts';
 import { createJob } from '../../functions/api/create-job.ts';
 import type { Request } from '../../functions/api/http.ts';

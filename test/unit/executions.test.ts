@@ -12,7 +12,8 @@ import { mockClient } from 'aws-sdk-client-mock';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { ring } from '../../aws/doorbell.ts';
-import { type ExecutionInput, ensureStarted, executionName, renderInput } from '../../aws/executions.ts';
+import { ensureStarted, executionName, renderInput } from '../../aws/executions.ts';
+import type { ExecutionInput } from '../../core/job.ts';
 import { newToken } from '../../functions/service.ts';
 
 const input: ExecutionInput = { job: 7, type: 'a_job', token: 't', runner: 'arn', correlation: 'c' };
