@@ -12,6 +12,7 @@ export interface RuledFile {
 
 export type Misfit =
   | { readonly why: 'type'; readonly name: string; readonly types: readonly string[] }
+  | { readonly why: 'missing'; readonly least: number; readonly count: number }
   | { readonly why: 'count'; readonly most: number; readonly count: number }
   | { readonly why: 'bytes'; readonly most: number; readonly bytes: number; readonly largest: RuledFile };
 
@@ -23,6 +24,8 @@ export function misfits(files: readonly RuledFile[], rules: FileRules = {}): rea
   const found: Misfit[] = [];
   const { types } = rules;
   if (types) for (const file of files) if (!isOfType(file, types)) found.push({ why: 'type', name: file.name, types });
+  const { min: least = 0 } = rules;
+  if (files.length < least) found.push({ why: 'missing', least, count: files.length });
   const mostFiles = Math.min(rules.max ?? maxFiles, maxFiles);
   if (files.length > mostFiles) found.push({ why: 'count', most: mostFiles, count: files.length });
   const mostBytes = Math.min(rules.max_bytes ?? maxJobFilesBytes, maxJobFilesBytes);

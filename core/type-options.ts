@@ -1,4 +1,4 @@
-import type { TypeOptions } from '../schemas/runner-manifest.ts';
+import type { FileRules, TypeOptions } from '../schemas/runner-manifest.ts';
 import { isLanguageTag } from './languages.ts';
 import { maxFiles, maxGraceSeconds, maxJobFilesBytes, maxRetries } from './limits.ts';
 import { suggestion } from './nearest.ts';
@@ -141,6 +141,19 @@ const isFileTypes = must(
   'a list of types such as ".xml", "text/csv" or "image/*"',
 );
 
+const eachFileRule = fields({
+  min: wholeNumber(0, maxFiles),
+  max: wholeNumber(0, maxFiles),
+  max_bytes: wholeNumber(1, maxJobFilesBytes, ' of bytes'),
+  types: isFileTypes,
+});
+const isFileRules: Check = (value, at, schema) => {
+  const problems = eachFileRule(value, at, schema);
+  if (problems.length > 0) return problems;
+  const { min = 0, max = maxFiles } = value as FileRules;
+  return min > max ? [`${at}.min is ${min} and ${at}.max is ${max}: no job could have both. Correct one of them.`] : [];
+};
+
 const checks: { readonly [option in keyof Required<TypeOptions>]: Check } = {
   hidden: isBoolean,
   run_concurrently: isBoolean,
@@ -155,11 +168,7 @@ const checks: { readonly [option in keyof Required<TypeOptions>]: Check } = {
   description: isText,
   form: isForm,
   translations: isTranslations,
-  files: fields({
-    max: wholeNumber(0, maxFiles),
-    max_bytes: wholeNumber(1, maxJobFilesBytes, ' of bytes'),
-    types: isFileTypes,
-  }),
+  files: isFileRules,
 };
 
 /**

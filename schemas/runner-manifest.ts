@@ -65,6 +65,8 @@ export interface PropertyTranslation {
 }
 
 export interface FileRules {
+  /** How many files a job needs at least, up to 100. @default 0 */
+  readonly min?: number;
   /** How many files a job takes, 0 to 100. */
   readonly max?: number;
   /** Bytes of all its files together, up to 4 GiB. */

@@ -347,7 +347,7 @@ export const wire = {
             description: 'Its texts in other languages, by language tag (BCP 47).',
           },
           files: {
-            ...object({ max: whole, max_bytes: whole, types: names }, 'max', 'max_bytes', 'types'),
+            ...object({ min: whole, max: whole, max_bytes: whole, types: names }, 'min', 'max', 'max_bytes', 'types'),
             description:
               'Which files a job takes: how many, how many bytes together, and of which types, as in HTML’s `accept`.',
           },

@@ -82,7 +82,9 @@ export async function findUploads(
 export const usedAlready = () =>
   new Refusal({ code: 'conflict', message: 'An upload that is named here belongs to another job already.' });
 
-/** Throws `Refusal` when a job of this type cannot have these files: too many, too much together, or not of its types. */
+const filesOf = (count: number) => (count === 1 ? '1 file' : `${count} files`);
+
+/** Throws `Refusal` when a job of this type cannot have these files: too few, too many, too much together, or not of its types. */
 export function mustBeTaken(files: readonly NewFile[], type: string, rules?: FileRules): void {
   const problems: string[] = [];
   let tooLarge: string | undefined;
@@ -91,8 +93,11 @@ export function mustBeTaken(files: readonly NewFile[], type: string, rules?: Fil
       case 'type':
         problems.push(`${misfit.name} is not a file that ${type} takes: ${misfit.types.join(', ')}`);
         break;
+      case 'missing':
+        problems.push(`At least ${filesOf(misfit.least)}, not ${misfit.count}`);
+        break;
       case 'count':
-        problems.push(`At most ${misfit.most} files, not ${misfit.count}`);
+        problems.push(`At most ${filesOf(misfit.most)}, not ${misfit.count}`);
         break;
       case 'bytes':
         tooLarge =

@@ -7,7 +7,7 @@ export const manifest = {
       run_concurrently: true,
       // What one batch does, it may do again: a job whose process died goes on from its last checkpoint.
       resumable: true,
-      files: { max: 1, types: ['.csv', 'text/csv'] },
+      files: { min: 1, max: 1, types: ['.csv', 'text/csv'] },
     },
   },
 } as const satisfies RunnerManifest;

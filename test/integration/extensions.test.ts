@@ -541,7 +541,7 @@ describe('a type that says which files its jobs take', () => {
     vi.setSystemTime(Date.now() + 60_000);
     expect(await send('archivist', 'POST', `${made.body.uri}/rerun`)).toMatchObject({
       status: 400,
-      body: { error: { files: ['At most 1 files, not 2'] } },
+      body: { error: { files: ['At most 1 file, not 2'] } },
     });
   });
 

@@ -26,6 +26,7 @@ describe('a job takes', () => {
     ['as many files as the service takes', files(maxFiles)],
     ['as many bytes as the service takes', files(1, maxJobFilesBytes)],
     ['as many files as its type takes', files(2), { max: 2 }],
+    ['as many files as its type needs', files(2), { min: 2, max: 2 }],
     ['as many bytes as its type takes', files(2, 5), { max_bytes: 10 }],
     ['none, where its type takes none', [], { max: 0, max_bytes: 1, types: ['.xml'] }],
   ])('%s', (_what, given, rules) => {
@@ -47,13 +48,15 @@ describe('a job takes', () => {
 describe('a job does not take', () => {
   test.each([
     ['more files than the service takes', files(maxFiles + 1), {}, [`At most ${maxFiles} files, not ${maxFiles + 1}`]],
-    ['more files than its type takes', files(2), { max: 1 }, ['At most 1 files, not 2']],
+    ['no file, where its type needs one', [], { min: 1 }, ['At least 1 file, not 0']],
+    ['fewer files than its type needs', files(1), { min: 2 }, ['At least 2 files, not 1']],
+    ['more files than its type takes', files(2), { max: 1 }, ['At most 1 file, not 2']],
     ['any file, where its type takes none', files(1), { max: 0 }, ['At most 0 files, not 1']],
     [
       'a file of another type, which is named, nor too many at once',
       [file(1), file(1, 'b.pdf', 'application/pdf')],
       { max: 1, types: ['.xml', 'text/csv'] },
-      ['b.pdf is not a file that a_job takes: .xml, text/csv', 'At most 1 files, not 2'],
+      ['b.pdf is not a file that a_job takes: .xml, text/csv', 'At most 1 file, not 2'],
     ],
   ])('%s', (_what, given, rules, problems) => {
     expect(refusalOf(given, rules)).toEqual({ code: 'bad_request', problems: { files: problems } });

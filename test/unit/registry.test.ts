@@ -431,7 +431,8 @@ describe('what is wrong inside an option names the place and the fix', () => {
     ],
     [{ files: { max: 101 } }, 'files.max must be a whole number from 0 to 100, not 101.'],
     [{ files: { max_bytes: 0 } }, 'files.max_bytes must be a whole number of bytes from 1 to 4294967296, not 0.'],
-    [{ files: { maximum: 1 } }, 'files has no option maximum. Known are max, max_bytes, types.'],
+    [{ files: { maximum: 1 } }, 'files has no option maximum. Known are min, max, max_bytes, types.'],
+    [{ files: { min: 2, max: 1 } }, 'files.min is 2 and files.max is 1: no job could have both. Correct one of them.'],
     ...[[], 'text/csv', ['xml'], ['*/*'], ['text/'], [1]].map((types): [object, string] => [
       { files: { types } },
       `files.types must be a list of types such as ".xml", "text/csv" or "image/*", not ${JSON.stringify(types)}.`,

@@ -142,6 +142,9 @@ describe('rules for files are sentences', () => {
     const file = { name: 'a.csv', contentType: '', size: 1_000 };
 
     expect(fileProblem([file], rules)).toBeUndefined();
+    // More may come until the job is to start.
+    expect(fileProblem([], { min: 1 })).toBeUndefined();
+    expect(fileProblem([], { min: 1 }, true)).toBe('This job needs a file. Add it here.');
     expect(fileProblem([file, { ...file, name: 'b.pdf' }], rules)).toBe(
       '“b.pdf” cannot be used here. Allowed are: .csv, text/csv. ' +
         'One file at most can be used here. Take the others away. ' +

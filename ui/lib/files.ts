@@ -4,18 +4,27 @@ import { say, sayCount } from '../words/say.ts';
 import { showSize } from './time.ts';
 
 /** What a type says of its files, in sentences; empty when it says nothing. */
-export const rulesText = ({ types, max, max_bytes: maxBytes }: FileRules = {}): string =>
+export const rulesText = ({ types, min = 0, max, max_bytes: maxBytes }: FileRules = {}): string =>
   [
     types && say('files.rule.types', { types: types.join(', ') }),
+    min > 0 && sayCount('files.rule.min', min),
     max !== undefined && sayCount('files.rule.max', max),
     maxBytes !== undefined && say('files.rule.bytes', { size: showSize(maxBytes) }),
   ]
     .filter(Boolean)
     .join(' ');
 
-/** Why a job cannot have these files, for staff; undefined when it can. */
-export function fileProblem(files: readonly RuledFile[], rules: FileRules | undefined): string | undefined {
-  const found = misfits(files, rules);
+/**
+ * Why a job cannot have these files, for staff; undefined when it can.
+ *
+ * @param isAll no more will be added: only then are they too few
+ */
+export function fileProblem(
+  files: readonly RuledFile[],
+  rules: FileRules | undefined,
+  isAll = false,
+): string | undefined {
+  const found = misfits(files, rules).filter(({ why }) => isAll || why !== 'missing');
   return found.length === 0 ? undefined : found.map(sentenceOf).join(' ');
 }
 
@@ -23,6 +32,8 @@ function sentenceOf(misfit: Misfit): string {
   switch (misfit.why) {
     case 'type':
       return say('files.wrongType', { name: misfit.name, types: misfit.types.join(', ') });
+    case 'missing':
+      return sayCount('files.tooFew', misfit.least);
     case 'count':
       return sayCount('files.tooMany', misfit.most);
     case 'bytes':

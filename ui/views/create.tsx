@@ -185,7 +185,7 @@ function Form({ entry, title, from, params, files: oldFiles }: FormProps) {
     for (const path of unreadable) found.set(path, say('field.json'));
     for (const { path, widget } of fieldsOf(schema))
       if ((widget === 'files' || widget === 'file') && found.has(path)) found.set(path, say('field.file'));
-    const misfit = fileProblem(files, entry.files);
+    const misfit = fileProblem(files, entry.files, true);
     if (misfit !== undefined) found.set(filesPath, misfit);
     show(found);
     if (found.size > 0) return;
@@ -255,7 +255,7 @@ function Form({ entry, title, from, params, files: oldFiles }: FormProps) {
           <div className="field">
             <label htmlFor={idOf(besidePath)}>{say('files.extra')}</label>
             <p className="help" id="field-files-help">
-              {say('files.extra.help')}
+              {say(entry.files?.min ? 'files.needed.help' : 'files.extra.help')}
             </p>
             {shown.has(besidePath) && (
               <p className="problem" id="field-files-problem">
