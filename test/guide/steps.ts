@@ -52,10 +52,13 @@ export function changed(content: string, diff: string): string {
       .filter((line) => line === '' || line.startsWith(' ') || line.startsWith(sign))
       .map((line) => `${line.slice(1)}\n`)
       .join('');
-  const [before, after, ...more] = content.split(side('-'));
-  if (before === undefined || after === undefined) throw new Error(`These lines are not in the file:\n${side('-')}`);
-  if (more.length > 0) throw new Error(`These lines are in the file more than once:\n${side('-')}`);
-  return `${before}${side('+')}${after}`;
+  // From the beginning of a line on.
+  const whole = `\n${content}`;
+  const old = `\n${side('-')}`;
+  const at = whole.indexOf(old);
+  if (at < 0) throw new Error(`These lines are not in the file:${old}`);
+  if (whole.includes(old, at + 1)) throw new Error(`These lines are in the file more than once:${old}`);
+  return `${whole.slice(0, at)}\n${side('+')}${whole.slice(at + old.length)}`.slice(1);
 }
 
 /** Whether lines stand in a file in this order, one below the other, however they are indented. */

@@ -8,7 +8,7 @@ export interface Terminal {
   run(commands: string): Promise<void>;
   /** Types commands that go on; what they print is waited for with `until`. */
   begin(commands: string): void;
-  /** Waits for a text among what was printed since the last time. Throws when the shell ends before. */
+  /** Waits for a text among what was printed since the last time. Throws when the shell ends before, or is silent for long. */
   until(text: string): Promise<void>;
   /** What was printed since commands were typed last. */
   printed(): string;
@@ -16,7 +16,8 @@ export interface Terminal {
   close(): Promise<void>;
 }
 
-const patienceMs = 15_000;
+const patienceMs = 90_000;
+const closingMs = 15_000;
 
 /** A shell in a folder, which keeps its variables from one block to the next and ends at the first command that fails. */
 export function openTerminal(cwd: string, env: NodeJS.ProcessEnv): Terminal {
@@ -45,11 +46,20 @@ export function openTerminal(cwd: string, env: NodeJS.ProcessEnv): Terminal {
 
   function until(holds: () => boolean, what: string): Promise<void> {
     return new Promise((resolve, reject) => {
-      const look = () => {
-        if (!holds() && !isOver) return;
+      const fail = (why: string) => reject(new Error(`${why} before ${what}. It said:\n${said.slice(from)}`));
+      const timer = setTimeout(
+        () => end(() => fail(`The terminal said nothing more for ${patienceMs / 1000} s`)),
+        patienceMs,
+      );
+      const end = (settle: () => void) => {
         listeners.delete(look);
-        if (holds()) resolve();
-        else reject(new Error(`The terminal ended before ${what}. It said:\n${said.slice(from)}`));
+        clearTimeout(timer);
+        settle();
+      };
+      const look = () => {
+        if (holds()) end(resolve);
+        else if (isOver) end(() => fail('The terminal ended'));
+        else timer.refresh();
       };
       listeners.add(look);
       look();
@@ -80,7 +90,7 @@ export function openTerminal(cwd: string, env: NodeJS.ProcessEnv): Terminal {
     async close() {
       shell.stdin.end();
       signal('SIGINT');
-      const kill = setTimeout(() => signal('SIGKILL'), patienceMs);
+      const kill = setTimeout(() => signal('SIGKILL'), closingMs);
       await closed;
       clearTimeout(kill);
       signal('SIGKILL');
