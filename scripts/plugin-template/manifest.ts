@@ -8,7 +8,7 @@ export const manifest = {
       run_concurrently: true,
       // If its process dies, a job goes on from its last checkpoint: what comes after one may be done again.
       resumable: true,
-      files: { max: 20, types: ['.txt', '.csv', 'text/*'] },
+      files: { min: 1, max: 20, types: ['.txt', '.csv', 'text/*'] },
     },
   },
   memory_mb: 256,

@@ -34,13 +34,6 @@ describe('the lines of files', () => {
     for (const params of valid)
       expect(await runForTest(run, { files, params })).toMatchObject({ outcome: 'completed' });
   });
-
-  test('cannot be counted without a file, and staff read why', async () => {
-    expect(await runForTest(run)).toMatchObject({
-      outcome: 'failed',
-      reason: 'There is no file to count the lines of.',
-    });
-  });
 });
 
 describe('a job', () => {
