@@ -219,7 +219,7 @@ export async function readFiles(table: Table, job: Job): Promise<readonly JobFil
       name: fileName(typeof name === 'string' ? name : undefined),
       size: countOf(size),
       contentType: typeof contentType === 'string' && isContentType(contentType) ? contentType : anyContent,
-      key: outputKey(type, id, job.token, n),
+      key: outputKey(type, id, job.token, countOf(item['segment']), n),
       output: true,
     });
   }

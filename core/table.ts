@@ -77,7 +77,9 @@ export const numberOf = (sk: string) => Number(sk.slice(sk.indexOf('#') + 1));
 export const inputPrefix = (type: string, id: number) => `inputs/${type}/${id}/`;
 export const runPrefix = (type: string, id: number) => `runs/${type}/${id}/`;
 export const inputKey = (type: string, id: number, n: number) => `${inputPrefix(type, id)}${n}`;
-export const outputKey = (type: string, id: number, token: string, n: number) => `${runPrefix(type, id)}${token}/${n}`;
+/** With the segment: what one that was killed has still on its way does not take the place of the next one's file. */
+export const outputKey = (type: string, id: number, token: string, segment: number, n: number) =>
+  `${runPrefix(type, id)}${token}/${segment}/${n}`;
 
 /** The index's partition and sort key of a job. */
 export const partition = (repo: number) => `REPO#${repo}`;

@@ -413,7 +413,7 @@ class _Segment:
         return self._append("RECORD", n, {"created": created, "modified": modified}, self._records_end) + 1
 
     def file(self, n: int, name: str, content_type: str, content: bytes) -> None:
-        place = {"Bucket": self._bucket, "Key": f"runs/{self.type}/{self.job}/{self.token}/{n}"}
+        place = {"Bucket": self._bucket, "Key": f"runs/{self.type}/{self.job}/{self.token}/{self.number}/{n}"}
         _patiently(lambda: self._s3.put_object(**place, Body=content, ContentType=content_type))
         sk = f"FILE#{n:012}"
         what = {"name": name, "contentType": content_type, "size": len(content)}

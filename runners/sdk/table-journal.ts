@@ -76,7 +76,7 @@ export function tableJournal(
       await bucket.client.send(
         new PutObjectCommand({
           Bucket: bucket.name,
-          Key: outputKey(type, id, token, n),
+          Key: outputKey(type, id, token, segment, n),
           Body: bytes,
           ContentType: contentType,
         }),

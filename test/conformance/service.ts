@@ -230,7 +230,7 @@ export async function writeAs({ table, objects }: Service, job: RunningJob, writ
   if (created.length + modified.length)
     await write(table, append(keys.record(type, id, 0), token, 1, { created: [...created], modified: [...modified] }));
   for (const [n, { name, contentType = 'text/plain', content }] of files.entries()) {
-    const etag = await store(objects, outputKey(type, id, token, n), Buffer.from(content));
+    const etag = await store(objects, outputKey(type, id, token, 1, n), Buffer.from(content));
     const size = Buffer.byteLength(content);
     await write(table, append(keys.file(type, id, n), token, 1, { name, contentType, size, etag }));
   }

@@ -253,7 +253,7 @@ describe.each([
     }
     expect((await world.run(type, 1))?.ends.log).toBe(offset);
     expect(offset).toBeGreaterThan(9_000);
-    const file = await bucket.client.send(new GetObjectCommand({ Bucket: 'files', Key: 'runs/free_job/1/t1/1' }));
+    const file = await bucket.client.send(new GetObjectCommand({ Bucket: 'files', Key: 'runs/free_job/1/t1/1/1' }));
     expect(await file.Body?.transformToString()).toBe('of segment 1');
     expect(file.ContentType).toBe('text/plain');
   });

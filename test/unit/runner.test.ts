@@ -100,7 +100,7 @@ describe('an invocation', () => {
     expect(Buffer.from(await readLog(world.table, job, 0, 100)).toString()).toBe('Größe\n');
     expect(await readRecords(world.table, job)).toEqual(['/repositories/2/resources/1']);
     expect(await readFiles(world.table, job)).toEqual([
-      { name: 'a.csv', size: 3, contentType: 'text/csv', key: 'runs/free_job/1/t1/0', output: true },
+      { name: 'a.csv', size: 3, contentType: 'text/csv', key: 'runs/free_job/1/t1/1/0', output: true },
     ]);
   });
 
@@ -355,9 +355,10 @@ describe('a segment after one that broke off', () => {
       expect(Buffer.from(await readLog(world.table, job, 0, 1_000)).toString()).toBe(
         'The job was interrupted. It was killed.\nIt goes on from its last checkpoint.\n',
       );
-      expect((await readFiles(world.table, job)).map((file) => [file.name, file.size])).toEqual([
-        ['first.txt', 5],
-        ['second.txt', 5],
+      // Each in its segment's place: what the killed one has still on its way to the bucket goes elsewhere.
+      expect((await readFiles(world.table, job)).map((file) => [file.name, file.size, file.key])).toEqual([
+        ['first.txt', 5, 'runs/free_job/1/t1/1/0'],
+        ['second.txt', 5, 'runs/free_job/1/t1/2/1'],
       ]);
     },
   );

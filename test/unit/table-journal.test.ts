@@ -117,7 +117,7 @@ describe('a file', () => {
     await journal.file(0, { name: 'a.csv', contentType: 'text/csv', bytes: bytes('a;b') });
 
     const object = await bucket.client.send(
-      new GetObjectCommand({ Bucket: 'files', Key: outputKey('free_job', 1, 't1', 0) }),
+      new GetObjectCommand({ Bucket: 'files', Key: outputKey('free_job', 1, 't1', 1, 0) }),
     );
     expect(await object.Body?.transformToString()).toBe('a;b');
     expect(object.ContentType).toBe('text/csv');

@@ -43,7 +43,7 @@ describe('found after a deploy where it was before is', () => {
 
   test.each([
     ['an uploaded file', inputKey('a_job', 7, 0), 'inputs/a_job/7/0'],
-    ['an output file', outputKey('a_job', 7, 't', 0), 'runs/a_job/7/t/0'],
+    ['an output file', outputKey('a_job', 7, 't', 2, 0), 'runs/a_job/7/t/2/0'],
   ])('%s in the bucket', (_, at, key) => {
     expect(at).toBe(key);
   });
@@ -77,7 +77,7 @@ test('the number at the end of a key is read back', () => {
 test('what is below the prefix of one job is of no other job and no other type', () => {
   const mine = (prefix: string) => (key: string) => key.startsWith(prefix);
   const inputs = [inputKey('a', 1, 0), inputKey('a', 12, 0), inputKey('ab', 1, 0), inputKey('a', 1, 10)];
-  const outputs = [outputKey('a', 1, 't', 0), outputKey('a', 12, 't', 0), outputKey('ab', 1, 't', 0)];
+  const outputs = [outputKey('a', 1, 't', 1, 0), outputKey('a', 12, 't', 1, 0), outputKey('ab', 1, 't', 1, 0)];
 
   expect(inputs.map(mine(inputPrefix('a', 1)))).toEqual([true, false, false, true]);
   expect(outputs.map(mine(runPrefix('a', 1)))).toEqual([true, false, false]);

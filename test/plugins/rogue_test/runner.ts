@@ -102,7 +102,7 @@ const deeds: Readonly<Record<string, (invocation: Invocation) => Promise<unknown
 async function file(invocation: Invocation, n: number, name: string, contentType = 'text/plain'): Promise<void> {
   const { job, type, token } = invocation;
   await new S3Client({ forcePathStyle: true }).send(
-    new PutObjectCommand({ Bucket: process.env['BUCKET'], Key: `runs/${type}/${job}/${token}/${n}`, Body: 'bytes' }),
+    new PutObjectCommand({ Bucket: process.env['BUCKET'], Key: `runs/${type}/${job}/${token}/1/${n}`, Body: 'bytes' }),
   );
   await put(invocation, `FILE#${place(n)}`, { name, contentType, size: 5 });
 }
