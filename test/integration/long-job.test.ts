@@ -1,18 +1,34 @@
-// A job longer than one invocation of its Lambda: plugins/csv_check, with invocations of two seconds.
+// A job longer than one invocation of its Lambda: plugins/csv_check, with invocations of a second and a half.
 import { createHash } from 'node:crypto';
-import { describe, expect, test } from 'vitest';
+import { beforeAll, describe, expect, test } from 'vitest';
 import { run } from '../../plugins/csv_check/runner.ts';
-import { runForTest } from '../../runners/sdk/testing.ts';
+import { runForTest, type TestResult } from '../../runners/sdk/testing.ts';
 import type { CreatedReply, FilesReply, UploadReply } from '../../schemas/extensions.ts';
 import { items, type Person, physical, useService } from '../helpers/stack.ts';
 
-const stack = useService({ plugins: ['csv_check'], invocationSeconds: 2 });
+const invocationSeconds = 1.5;
+const stack = useService({ plugins: ['csv_check'], invocationSeconds });
 
-const rows = 250_000;
-const content = `id,title\n${Array.from({ length: rows }, (_, n) => `${n},${n % 25_000 === 1 ? '' : `Title of ${n}`}`).join('\n')}\n`;
 const params = { required_columns: ['title'] };
-/** What it leaves behind when nothing ends too early. */
-const inOneGo = runForTest(run, { params, files: [{ name: 'rows.csv', content }] });
+const csv = (rows: number) =>
+  `id,title\n${Array.from({ length: rows }, (_, n) => `${n},${n % 25_000 === 1 ? '' : `Title of ${n}`}`).join('\n')}\n`;
+const check = (content: string) => runForTest(run, { params, files: [{ name: 'rows.csv', content }] });
+
+/** As many rows as take this machine, now, several invocations. */
+async function rowsToTakeLong(): Promise<number> {
+  const rows = 50_000;
+  const started = performance.now();
+  await check(csv(rows));
+  return Math.ceil((rows * 2.5 * invocationSeconds * 1000) / (performance.now() - started));
+}
+
+let content: string;
+/** What the job leaves behind when nothing ends too early. */
+let inOneGo: TestResult;
+beforeAll(async () => {
+  content = csv(await rowsToTakeLong());
+  inOneGo = await check(content);
+});
 
 async function create(archivist: Person): Promise<string> {
   const bytes = Buffer.from(content);
@@ -45,8 +61,8 @@ const runItem = async (uri: string) =>
     ({ pk, sk }) => sk === 'RUN' && pk === `RUN#csv_check_job#${uri.split('/').at(-1)}`,
   );
 
-async function expectedFiles(): Promise<Record<string, string>> {
-  const { files } = await inOneGo;
+function expectedFiles(): Record<string, string> {
+  const { files } = inOneGo;
   return Object.fromEntries(files.map(({ name, bytes }) => [name, Buffer.from(bytes).toString()]));
 }
 
@@ -67,8 +83,8 @@ describe('a job that takes several invocations', () => {
       )
       .toBe('completed');
 
-    expect(await archivist.log(uri)).toBe((await inOneGo).log);
-    expect(await outputs(archivist, uri)).toEqual(await expectedFiles());
+    expect(await archivist.log(uri)).toBe(inOneGo.log);
+    expect(await outputs(archivist, uri)).toEqual(expectedFiles());
     expect(seen).toEqual(seen.toSorted((a, b) => a - b));
     expect((await runItem(uri))?.['segment']).toBeGreaterThan(1);
   }, 80_000);
@@ -96,11 +112,11 @@ describe('a job that takes several invocations', () => {
     }
     await archivist.until(uri, 'completed', 60_000);
 
-    expect(await outputs(archivist, uri)).toEqual(await expectedFiles());
+    expect(await outputs(archivist, uri)).toEqual(expectedFiles());
     const lines = (await archivist.log(uri)).split('\n');
     expect(lines.filter((line) => line === 'It goes on from its last checkpoint.').length).toBeGreaterThanOrEqual(2);
     // What the killed process had done since its last checkpoint was done, and said, again.
     const said = lines.filter((line) => !/^(The job was interrupted\. |It goes on from )/.test(line));
-    expect([...new Set(said)]).toEqual([...new Set((await inOneGo).log.split('\n'))]);
+    expect([...new Set(said)]).toEqual([...new Set(inOneGo.log.split('\n'))]);
   }, 120_000);
 });

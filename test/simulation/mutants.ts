@@ -39,6 +39,7 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: 'a lock that is put whether it is there or not',
+    seldom: true,
     table: rewriting((part, kind) => kind === 'Put' && keyOf(part).startsWith('BOARD LOCK#') && strip(part)),
   },
   {
@@ -67,12 +68,14 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: 'a token taken away from wherever its run stands',
+    seldom: true,
     table: rewriting((part) => {
       if (keyOf(part).endsWith(' RUN') && sets(part, 'token')) strip(part, ['segment', 'open']);
     }),
   },
   {
     name: 'a log without end',
+    seldom: true,
     table: rewriting((part) => {
       const values = part.ExpressionAttributeValues ?? {};
       if (!isSettle(part)) return;
@@ -289,6 +292,7 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: 'attempts that are not counted',
+    seldom: true,
     table: rewriting((part) => {
       if (keyOf(part).endsWith(' RUN') && sets(part, 'attempt')) valueIn(part, 'attempt').N = '1';
     }),
@@ -302,6 +306,7 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: 'a checkpoint that comes late, from a process that died',
+    seldom: true,
     table: (client, process, world) =>
       rewriting((part) => {
         if (!isCheckpoint(part)) return;
@@ -347,6 +352,7 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: 'a sweep that repairs no torn queue',
+    seldom: true,
     table: (client, process) =>
       clientOf(async (command) => {
         const part = command.input as Part;

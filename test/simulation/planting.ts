@@ -12,6 +12,8 @@ import type { World } from './world.ts';
 
 /** A bug, planted around the service's own code. */
 export interface Mutant {
+  /** Many seeds pass it by. */
+  readonly seldom?: true;
   readonly name: string;
   readonly table?: (client: DynamoDBClient, process: Process, world: World) => DynamoDBClient;
   readonly machine?: (client: SFNClient, process: Process) => SFNClient;

@@ -26,7 +26,8 @@ test('a seed gives the same run each time', async () => {
 });
 
 describe('a planted bug is caught', () => {
-  test.each(mutants.map((mutant) => [mutant.name, mutant] as const))(
+  // Those that many seeds pass by are left to `npm run verify`, which plants them all.
+  test.each(mutants.filter(({ seldom }) => !seldom).map((mutant) => [mutant.name, mutant] as const))(
     '%s',
     async (_name, mutant) => {
       let caughtBy: string | undefined;
