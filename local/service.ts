@@ -20,6 +20,8 @@ export interface ServiceOptions {
   readonly watch?: boolean;
   /** At most so long does one invocation of a runner take, to try what a longer job does at its limit. */
   readonly invocationSeconds?: number;
+  /** Loads every function before it is asked for. @default true */
+  readonly warm?: boolean;
   /** Of the API; 0 = any free one. */
   readonly port: number;
   /** Takes the next free port when `port` is taken. */
@@ -109,6 +111,7 @@ export async function startService(options: ServiceOptions): Promise<LocalServic
       furtherAssemblyDirs: [...outDirs.values()],
       ...(options.stateDir !== undefined && { stateDir: join(options.stateDir, 'aws') }),
       ...(options.invocationSeconds !== undefined && { invocationSeconds: options.invocationSeconds }),
+      ...(options.warm !== undefined && { warm: options.warm }),
       port: options.port,
       portMayMove: options.portMayMove ?? false,
       page,

@@ -44,6 +44,8 @@ export interface StackOptions {
   readonly log: (line: string) => void;
   /** Functions with the tag `local:isolation` = `process` get at most this timeout. */
   readonly invocationSeconds?: number;
+  /** Loads every function before it is asked for, so that the first answers come as quick as later ones. @default true */
+  readonly warm?: boolean;
   /** Divides the intervals of schedules, for tests. */
   readonly scheduleScale?: number;
 }
@@ -214,12 +216,13 @@ async function run(
   if (api.id !== undefined) httpApi.serve(api.id, api.routes);
   executions.resume();
   bus.startSchedules();
-  void lambdas.warm();
+  const { warm = true } = options;
+  if (warm) void lambdas.warm();
   let deploying: Promise<unknown> = Promise.resolve();
   const deploy = async (assemblyDir = options.assemblyDir): Promise<readonly string[]> => {
     const changed: string[] = [];
     for (const assembly of readAssemblies(options, assemblyDir)) changed.push(...(await deployments.change(assembly)));
-    void lambdas.warm();
+    if (warm) void lambdas.warm();
     return changed;
   };
   return {

@@ -104,7 +104,7 @@ export function withSession(api: string, session: string | undefined): Person {
               throw new Error(`${uri} is ${job.status}: ${JSON.stringify(job.failure)}`);
             return job.status;
           },
-          { timeout: withinMs, interval: 50 },
+          { timeout: withinMs, interval: 100 },
         )
         .toBe(status);
       return job;
@@ -151,6 +151,8 @@ export function useService(options: Partial<ServiceOptions> = {}) {
       jobThreadCount: 2,
       plugins: ['jobs_example', 'test/plugins/jobs_test'],
       port: 0,
+      // Most tests ask few of the functions.
+      warm: false,
       log: (line) => printed.push(line),
       ...options,
     });

@@ -1,4 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -8,9 +9,15 @@ import { person } from '../helpers/stack.ts';
 const started: ChildProcess[] = [];
 const folders: string[] = [];
 
-afterEach(() => {
-  for (const child of started.splice(0)) child.kill('SIGKILL');
-  for (const folder of folders.splice(0)) rmSync(folder, { recursive: true, force: true });
+afterEach(async () => {
+  const gone = started.splice(0).map((child) => {
+    const exited = child.exitCode !== null || child.signalCode !== null || once(child, 'exit');
+    child.kill('SIGKILL');
+    return exited;
+  });
+  await Promise.all(gone);
+  // What the stack started ends a moment after it, and may be writing still.
+  for (const folder of folders.splice(0)) rmSync(folder, { recursive: true, force: true, maxRetries: 20 });
 });
 
 function newFolder(): string {
