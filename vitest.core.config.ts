@@ -7,6 +7,7 @@ const files = [
   'ending',
   'errors',
   'file-bounds',
+  'file-names',
   'idempotency',
   'invariants',
   'job',

@@ -443,6 +443,7 @@ describe('a resumable run', () => {
 
 describe('the error that leads to a segment', () => {
   test.each([
+    ['1', 1],
     ['2', 2],
     ['17|3600', 17],
     ['0', undefined],

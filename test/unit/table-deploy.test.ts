@@ -30,6 +30,16 @@ function deployed(): Items {
   return items;
 }
 
+test('a type keeps what it says of its files, where it says something', () => {
+  const items = deployed();
+  expect(itemAt(items, keys.type('a_job'))).not.toHaveProperty('files');
+
+  const files = { min: 1, types: ['.xml'] };
+  done(items, commands.registerType({ ...registered('plugins/a'), files }, { owner: 'plugins/a' }));
+
+  expect(itemAt(items, keys.type('a_job'))).toMatchObject({ files });
+});
+
 test('the first settings are written once', () => {
   const items = deployed();
 

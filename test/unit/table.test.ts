@@ -357,6 +357,79 @@ describe('what a command leaves behind:', () => {
     expect(runIn(items)).not.toHaveProperty('heedsCancel');
   });
 
+  test('each save goes over the one before it, and a late one over none', () => {
+    const items = stateOf('in segment 1');
+    const save = (saves: number | undefined, state: string) =>
+      commands.saveState({ ...run, ...(saves !== undefined && { saves }) }, 1, {
+        state,
+        stateVersion: 2,
+        ends: noEnds,
+      });
+    done(items, save(undefined, '1'));
+    done(items, save(1, '2'));
+
+    for (const late of [undefined, 0, 1, 3]) expect(applyTransaction(items, save(late, 'late')).done).toBe(false);
+    expect(runIn(items)).toMatchObject({ state: '2', stateVersion: 2, saves: 2 });
+  });
+
+  test('a segment that is over without a new state leaves the one that was saved, and may count an attempt', () => {
+    const items = stateOf('in segment 1');
+    const ends = { log: 100, files: 1, records: 0 };
+    done(items, commands.saveState(run, 1, { state: '1', stateVersion: 2, ends: noEnds, interruptions: 1 }));
+    expect(runIn(items)).toMatchObject({ attempt: 1, interruptions: 1 });
+    done(items, commands.closeSegment(run, 1, { ends, attempt: 2 }));
+
+    expect(runIn(items)).toMatchObject({ open: false, state: '1', stateVersion: 2, ends, attempt: 2 });
+    expect(runIn(items)).not.toHaveProperty('interruptions');
+    done(items, commands.claimSegment(run, 2, 'c2', 200));
+    done(items, commands.closeSegment(run, 2, { state: '2', ends }));
+    expect(runIn(items)).toMatchObject({ state: '2', attempt: 2 });
+    expect(runIn(items)).not.toHaveProperty('stateVersion');
+  });
+
+  test('a segment that broke off is closed with its number, the reason, and how often', () => {
+    const items = stateOf('in segment 1');
+    const seen = { ...run, segment: 1, open: true };
+    done(items, commands.interrupt(seen, 'It was killed.', 1));
+
+    expect(runIn(items)).toMatchObject({ segment: 1, open: false, interruptions: 1 });
+    expect(runIn(items).interruption).toEqual({ segment: 1, reason: 'It was killed.' });
+    // Seen before it was closed, or with another count: somebody else was first.
+    const closed = { ...seen, open: false };
+    for (const old of [seen, closed, { ...closed, interruptions: 2 }])
+      expect(applyTransaction(items, commands.interrupt(old, 'Again.', 2)).done).toBe(false);
+    done(items, commands.interrupt({ ...closed, interruptions: 1 }, 'It died before it began.', 2, 2));
+    expect(runIn(items)).toMatchObject({ segment: 2, interruptions: 2, interruption: { segment: 2 } });
+  });
+
+  test('a claim hands the run what its type says of going on, and nothing where it says nothing', () => {
+    const claimedAs = (type_: typeof free) => {
+      const items = stateOf('queued');
+      done(items, commands.claim({ row: rowIn(items), slot: 0, token, type: type_, now: 20 }));
+      return runIn(items);
+    };
+
+    expect(claimedAs({ ...free, resumable: true, retries: 2 })).toMatchObject({ resumable: true, retries: 2 });
+    for (const silent of [free, { ...free, resumable: false, retries: 0 }]) {
+      expect(claimedAs(silent)).not.toHaveProperty('resumable');
+      expect(claimedAs(silent)).not.toHaveProperty('retries');
+    }
+  });
+
+  test('an output file goes over that of the earlier segment that it was seen to be of', () => {
+    const items = stateOf('in segment 1');
+    const key = commands.keys.file(type, id, 0);
+    done(items, commands.append(key, token, 1, { name: 'a.txt' }));
+
+    for (const [as, earlier] of [
+      ['other', 1],
+      [token, 2],
+    ] as const)
+      expect(applyTransaction(items, commands.writeOver(key, as, 3, earlier, { name: 'b.txt' })).done).toBe(false);
+    done(items, commands.writeOver(key, token, 3, 1, { name: 'b.txt' }));
+    expect(items.get(nameOf(key))).toEqual({ ...key, v: 1, token, segment: 3, name: 'b.txt' });
+  });
+
   test('a run that says its end leaves outcome, reason, ends and its last progress', () => {
     const items = stateOf('in segment 1');
     const ends = { log: 100, files: 2, records: 3 };
