@@ -46,6 +46,7 @@ describe('a runner', () => {
   test('that would take another token loses its job, which the sweep ends', async () => {
     const archivist = await stack.as('archivist');
     const uri = await archivist.create('rogue_job', { does: 'take another token' });
+    await archivist.until(uri, 'running');
     await freed();
 
     await sweep();
