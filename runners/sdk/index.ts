@@ -9,5 +9,12 @@ export type {
   Translation,
   TypeOptions,
 } from '../../schemas/runner-manifest.ts';
-export { type ArchivesSpaceSession, type InputFile, type JobContext, type Run, StopReason } from './context.ts';
-export { type Invocation, runner } from './run.ts';
+export {
+  type ArchivesSpaceSession,
+  FinalFailure,
+  type InputFile,
+  type JobContext,
+  type Run,
+  StopReason,
+} from './context.ts';
+export { type Invocation, type RunnerOptions, runner } from './run.ts';

@@ -1,6 +1,8 @@
 // What plugin authors test their runners with.
 import { describe, expect, test } from 'vitest';
-import { FinalFailure, type Run } from '../../runners/sdk/context.ts';
+import { FinalFailure, type Run, StopReason } from '../../runners/sdk/context.ts';
+import * as sdk from '../../runners/sdk/index.ts';
+import { runner } from '../../runners/sdk/run.ts';
 import { killAtEachCheckpoint, runForTest } from '../../runners/sdk/testing.ts';
 
 describe('runForTest', () => {
@@ -233,4 +235,8 @@ describe('a run whose type has retries', () => {
 
     expect(result).toMatchObject({ outcome: 'canceled', waits: [] });
   });
+});
+
+test('the package gives out all that a runner throws, catches and calls', () => {
+  expect({ ...sdk }).toEqual({ FinalFailure, StopReason, runner });
 });
