@@ -1,10 +1,10 @@
-import { Ajv2020 } from 'ajv/dist/2020.js';
-import addFormats from 'ajv-formats';
 import { commit, type Table } from '../aws/dynamo.ts';
 import { readTypes } from '../aws/reads.ts';
 import { fromItem } from '../core/job.ts';
 import { maxThreadCount } from '../core/limits.ts';
+import { typeName } from '../core/registry.ts';
 import { firstSettings, registerType, retireType, setLimit } from '../core/table.ts';
+import { schemaProblem } from '../schemas/compile.ts';
 import type { FileRules, Presentation } from '../schemas/runner-manifest.ts';
 
 /** A job type as a deployment registers it. */
@@ -80,7 +80,7 @@ export async function registerTypes(
   const known = new Map((await readTypes(table)).map((type) => [type.type, type]));
   for (const { type, schema } of types) {
     // A path in the settings item has the name in it.
-    if (!/^[0-9A-Za-z_-]{1,64}$/.test(type))
+    if (!typeName.test(type))
       throw new Error(
         `${JSON.stringify(type)} is no name of a job type: letters, digits, _ and -, at most 64 of them.`,
       );
@@ -155,18 +155,5 @@ export async function retireTypes(table: Table, owner: string, kept: readonly st
     if (known.owner !== owner || kept.includes(known.type)) continue;
     // Refused when somebody else has registered the type meanwhile, or retired it: then it is not ours to retire.
     await commit(table, retireType(known.type, owner, now));
-  }
-}
-
-/** Compiled as the API compiles it at a type's first use: what cannot be, must not be registered. */
-function schemaProblem(schema: Readonly<Record<string, unknown>>): string | undefined {
-  const ajv = new Ajv2020({ strict: false, logger: false });
-  addFormats.default(ajv);
-  const { $id: _id, ...rest } = schema;
-  try {
-    ajv.compile(rest);
-    return undefined;
-  } catch (error) {
-    return (error as Error).message;
   }
 }

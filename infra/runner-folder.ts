@@ -3,11 +3,10 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { basename, join } from 'node:path';
 import { compileFunction } from 'node:vm';
-import { Ajv2020 } from 'ajv/dist/2020.js';
-import addFormats from 'ajv-formats';
 import { buildSync } from 'esbuild';
 import { collect, type JobType, type Language, type RunnerSource } from '../core/registry.ts';
 import { isObject } from '../core/type-options.ts';
+import { schemaProblem } from '../schemas/compile.ts';
 import type { RunnerManifest, TypeOptions } from '../schemas/runner-manifest.ts';
 
 /** A runner that a deployment carries, checked. */
@@ -64,6 +63,7 @@ export function readRunners(
   const types = collected.ok ? collected.types : [];
   for (const { folder, schemas } of found.map(({ source }) => source))
     for (const [type, schema] of Object.entries(schemas)) {
+      // As registration will check it (functions/registration.ts), but before anything is deployed.
       const problem = isObject(schema) ? schemaProblem(schema) : undefined;
       if (problem) problems.push(`${folder}, type ${type}: its schema is not a JSON Schema (2020-12): ${problem}.`);
     }
@@ -183,13 +183,3 @@ function exportsOf(path: string): readonly string[] {
 /** Whether a Python file has what Lambda calls, by its text: a line of its own at the top level. */
 const handlerOf = (path: string): readonly string[] =>
   /^(def handler *\(|handler *(:[^=\n]+)?=(?!=))/m.test(readFileSync(path, 'utf8')) ? ['handler'] : [];
-
-/** As registration will check it (functions/registration.ts), but before anything is deployed. */
-function schemaProblem({ $id: _id, ...schema }: Readonly<Record<string, unknown>>): string | undefined {
-  try {
-    addFormats.default(new Ajv2020({ strict: false, logger: false })).compile(schema);
-    return undefined;
-  } catch (error) {
-    return (error as Error).message;
-  }
-}

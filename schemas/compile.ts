@@ -1,11 +1,11 @@
-import type { ValidateFunction } from 'ajv/dist/2020.js';
+import type { Options, ValidateFunction } from 'ajv/dist/2020.js';
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import addFormats from 'ajv-formats';
 
 /** Compiles a schema (JSON text). A module of its own, so that it can be loaded when it is needed and not before. */
-export function compileSchema(schema: string): ValidateFunction {
+export function compileSchema(schema: string, options: Pick<Options, 'logger'> = {}): ValidateFunction {
   // Every error at once; keywords that only a form reads are let through.
-  const ajv = new Ajv2020({ allErrors: true, strict: false });
+  const ajv = new Ajv2020({ allErrors: true, strict: false, ...options });
   addFormats.default(ajv);
   ajv.removeKeyword('multipleOf');
   ajv.addKeyword({
@@ -17,6 +17,19 @@ export function compileSchema(schema: string): ValidateFunction {
   });
   const { $id: _id, ...rest } = JSON.parse(schema) as { $id?: string };
   return ajv.compile(rest);
+}
+
+/**
+ * Why a schema cannot be compiled, as the API compiles it at its type's first use: such a one must not be registered.
+ * Undefined when it can.
+ */
+export function schemaProblem(schema: Readonly<Record<string, unknown>>): string | undefined {
+  try {
+    compileSchema(JSON.stringify(schema), { logger: false });
+    return undefined;
+  } catch (error) {
+    return (error as Error).message;
+  }
 }
 
 /** As people reckon, and the page: 0.28 is a multiple of 0.01. Ajv divides, and gets 28.000000000000004. */
