@@ -1,6 +1,7 @@
 // The settings of a deployment, from CDK context: cdk.json, or `-c name=value`, which gives strings.
 import { type GroupGrants, isGrant } from '../core/default-groups.ts';
 import { maxThreadCount } from '../core/limits.ts';
+import { isObject } from '../core/type-options.ts';
 import type { TypeOptions } from '../schemas/runner-manifest.ts';
 import { isStage, stageRule } from './exports.ts';
 
@@ -306,9 +307,6 @@ function parseTypeOptions(value: unknown): Readonly<Record<string, TypeOptions>>
   }
   return given as Readonly<Record<string, TypeOptions>>;
 }
-
-const isObject = (value: unknown): value is object =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);
 
 const isNames = (value: unknown): value is string[] =>
   Array.isArray(value) && value.length > 0 && value.every((entry) => typeof entry === 'string' && entry !== '');
