@@ -4,8 +4,8 @@ import { tmpdir } from 'node:os';
 import { basename, join, resolve } from 'node:path';
 import { InvokeCommand, LambdaClient } from '@aws-sdk/client-lambda';
 import { afterAll, describe, expect, test } from 'vitest';
-import { startService } from '../../local/service.ts';
-import { person, useService } from '../helpers/stack.ts';
+import { type LocalService, startService } from '../../local/service.ts';
+import { items, person, useService } from '../helpers/stack.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'new-code-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
@@ -119,6 +119,18 @@ describe('a plugin that is edited while one of its jobs runs', () => {
   });
 });
 
+/** A segment has just ended: a stop in the middle of one would kill it, and with it the job. */
+async function betweenSegments(service: LocalService): Promise<void> {
+  const runOf = async () => (await items(service)).find(({ sk, type }) => sk === 'RUN' && type === 'edited_job');
+  const seen = Number((await runOf())?.['segment']);
+  await expect
+    .poll(async () => {
+      const run = await runOf();
+      return Number(run?.['segment']) > seen && run?.['open'] === false;
+    })
+    .toBe(true);
+}
+
 test('after a restart with new code a job goes on with the code that it began with', async () => {
   const stateDir = join(folder, 'state');
   rmSync(gate, { force: true });
@@ -126,6 +138,7 @@ test('after a restart with new code a job goes on with the code that it began wi
   const first = await startKept(stateDir);
   const running = await (await person(first.apiUrl, 'archivist')).create('edited_job', { waits: true });
   await expect.poll(async () => (await person(first.apiUrl, 'archivist')).log(running)).toBe('before begins\n');
+  await betweenSegments(first);
   await first.stop();
   save(join(plugin, 'runner.ts'), runner('after'));
   const unused = join(stateDir, 'cdk.out', 'asset.unused');
